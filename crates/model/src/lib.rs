@@ -12,6 +12,6 @@ pub mod time;
 pub use account::{Me, Permission, Role, SessionSummary, UserSummary};
 pub use ids::{EntryId, StreamHash};
 pub use live::{ClientMsg, ServerMsg, StreamState};
-pub use log::{Direction, Entry, Labels, Level, LogPage, ScanStats, Service, ServiceKind, ServiceStatus};
+pub use log::{Direction, Entry, Labels, Level, LogAsk, LogPage, ScanStats, Service, ServiceKind, ServiceStatus};
 pub use problem::{Code, Problem};
 pub use time::{TimeRange, Timestamp};

@@ -192,12 +192,44 @@ pub struct Service {
 }
 
 /// Which end of a range comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Forward,
     #[default]
     Backward,
+}
+
+/// What a person asks of the logs, in the words of a URL: the same for a page, an export, a histogram and a socket.
+/// Texts are as typed; `ops` parses and refuses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogAsk {
+    /// Names or ids of services; empty means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub service: Vec<String>,
+    /// Level names; empty means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub level: Vec<String>,
+    /// Text to look for; with `regex`, a regular expression. Without capitals it ignores case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    pub regex: bool,
+    /// Wants the lines that do not match `search`.
+    pub invert: bool,
+    /// `name=value` or `name!=value`, on the fields of JSON and logfmt lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub field: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// One page of a search. `logs` is in the asked direction.

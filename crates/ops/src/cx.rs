@@ -1,0 +1,71 @@
+//! Who asks, from where, and when: made once per request by the server's one identity middleware.
+
+use std::net::IpAddr;
+
+use model::{Permission, Role, Timestamp};
+
+use crate::{
+    access::{Action, AuditSink},
+    error::Error,
+};
+
+/// The context of one call. Cloned into sockets, where it stays valid until the session is revoked.
+#[derive(Clone)]
+pub struct OpCtx {
+    pub actor: Actor,
+    pub request_id: String,
+    /// The person's address, forwarded headers of trusted proxies applied.
+    pub address: IpAddr,
+    pub now: Timestamp,
+    /// Where refusals are recorded.
+    pub audit: AuditSink,
+}
+
+#[derive(Clone, Debug)]
+pub enum Actor {
+    Anonymous,
+    /// The console itself, or its command line.
+    System,
+    User(SignedIn),
+}
+
+/// A person with a valid session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    pub user_id: String,
+    pub username: String,
+    pub role: Role,
+    /// SHA-256 of the session's id, in hexadecimal: names the session without opening it.
+    pub session: String,
+    pub signed_in: Timestamp,
+}
+
+impl OpCtx {
+    /// The signed-in person, if that person may do `action`. A refusal of a signed-in person is recorded.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`] for nobody, [`Error::Forbidden`] for somebody who may not.
+    pub fn require(&self, action: Action) -> Result<&SignedIn, Error> {
+        let Actor::User(user) = &self.actor else { return Err(Error::NoSession) };
+        match action.permission() {
+            Some(permission) if !user.role.may(permission) => {
+                self.audit.refused(self, action);
+                Err(Error::Forbidden { permission })
+            }
+            _ => Ok(user),
+        }
+    }
+
+    pub fn may(&self, permission: Permission) -> bool {
+        matches!(&self.actor, Actor::User(user) if user.role.may(permission))
+    }
+
+    /// The name under which the audit log knows the actor.
+    pub fn actor_name(&self) -> &str {
+        match &self.actor {
+            Actor::Anonymous => "-",
+            Actor::System => "system",
+            Actor::User(user) => &user.username,
+        }
+    }
+}

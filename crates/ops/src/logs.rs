@@ -1,0 +1,96 @@
+//! Logs: which services there are, a page of lines, the lines around one, counts over time.
+
+mod filter;
+mod page;
+mod selector;
+mod services;
+
+use std::sync::Arc;
+
+pub use filter::{FieldMatch, Filter, TextMatch};
+use model::{Direction, EntryId, Level, LogAsk, TimeRange, Timestamp};
+pub use page::{Histogram, HistogramStep, entry};
+pub use selector::{Selector, ServiceRef};
+
+use crate::error::Error;
+
+/// What a person looks for: the same for a page, an export, a histogram and a live view.
+#[derive(Clone, Debug)]
+pub struct LogQuery {
+    pub selector: Selector,
+    pub range: TimeRange,
+    pub filter: Arc<Filter>,
+    pub direction: Direction,
+    /// 1 to [`LogQuery::MAX_LIMIT`].
+    pub limit: usize,
+    pub cursor: Option<EntryId>,
+}
+
+impl LogQuery {
+    pub const DEFAULT_LIMIT: usize = 1_000;
+    pub const MAX_LIMIT: usize = 5_000;
+
+    /// Reads what a person asked; every door does it here.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] that names the parameter, what was wrong with it and what is allowed.
+    pub fn parse(ask: &LogAsk, now: Timestamp) -> Result<Self, Error> {
+        let time = |field, text: &Option<String>, unset| match text.as_deref().filter(|text| !text.is_empty()) {
+            None => Ok(unset),
+            Some(text) => Timestamp::parse_param(text, now).map_err(|detail| Error::bad_input(field, detail)),
+        };
+        let range = TimeRange { start: time("start_time", &ask.start_time, Timestamp::MIN)?, end: time("end_time", &ask.end_time, Timestamp::MAX)? };
+        if range.start > range.end {
+            return Err(Error::bad_input("start_time", "it lies behind end_time"));
+        }
+        let limit = ask.limit.unwrap_or(Self::DEFAULT_LIMIT);
+        if !(1..=Self::MAX_LIMIT).contains(&limit) {
+            return Err(Error::bad_input("limit", format!("{limit} is not within 1 to {}", Self::MAX_LIMIT)));
+        }
+        Ok(Self {
+            selector: Selector::parse(ask.service.iter().map(String::as_str))?,
+            range,
+            filter: Arc::new(filter_of(ask)?),
+            direction: ask.direction.unwrap_or_default(),
+            limit,
+            cursor: cursor_of(ask.cursor.as_deref())?,
+        })
+    }
+
+    /// The newest lines of some services.
+    pub fn newest(selector: Selector, limit: usize) -> Self {
+        Self {
+            selector,
+            range: TimeRange { start: Timestamp::MIN, end: Timestamp::MAX },
+            filter: Arc::default(),
+            direction: Direction::Backward,
+            limit,
+            cursor: None,
+        }
+    }
+}
+
+fn filter_of(ask: &LogAsk) -> Result<Filter, Error> {
+    let mut levels = ask
+        .level
+        .iter()
+        .map(|level| level.parse::<Level>())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|detail| Error::bad_input("level", detail))?;
+    levels.sort_unstable();
+    levels.dedup();
+    let text = ask.search.as_deref().filter(|pattern| !pattern.is_empty());
+    let text = text.map(|pattern| TextMatch::new(pattern, ask.regex, !ask.invert)).transpose()?;
+    if ask.field.len() > 32 {
+        return Err(Error::bad_input("field", format!("{} are given; at most 32 are allowed", ask.field.len())));
+    }
+    let fields = ask.field.iter().map(|text| FieldMatch::parse(text)).collect::<Result<_, _>>()?;
+    Ok(Filter { levels, text, fields })
+}
+
+/// # Errors
+/// [`Error::BadInput`] where the text is no line's id.
+pub fn cursor_of(text: Option<&str>) -> Result<Option<EntryId>, Error> {
+    let given = text.filter(|text| !text.is_empty());
+    given.map(str::parse).transpose().map_err(|detail| Error::bad_input("cursor", detail))
+}

@@ -1,0 +1,118 @@
+//! The list of everything that logs: what the sources know, what was counted, and an id that is as short as it can be.
+
+use std::collections::HashMap;
+
+use model::{Service, Timestamp};
+
+use crate::{
+    Ops,
+    access::Action,
+    cx::OpCtx,
+    error::Error,
+    logs::{Selector, ServiceRef},
+    source::{ServiceKey, SourceService},
+};
+
+impl Ops {
+    /// Every service, sorted by project and name.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`], [`Error::Forbidden`].
+    pub fn services_list(&self, cx: &OpCtx) -> Result<Vec<Service>, Error> {
+        cx.require(Action::ServicesList)?;
+        Ok(self.services_now(cx.now))
+    }
+
+    pub(crate) fn services_now(&self, now: Timestamp) -> Vec<Service> {
+        let mut known: Vec<SourceService> = self.sources.iter().flat_map(|source| source.services()).collect();
+        known.sort_by(|a, b| {
+            let order = |one: &SourceService| (one.key.project.clone(), one.key.name.clone(), one.key.host.clone());
+            order(a).cmp(&order(b))
+        });
+        let ids = ids(known.iter().map(|service| &service.key));
+        known
+            .into_iter()
+            .zip(ids)
+            .map(|(service, id)| {
+                let tally = self.hub.tally(&service.key, now);
+                Service {
+                    id,
+                    name: service.key.name,
+                    project: service.key.project,
+                    host: service.key.host,
+                    kind: service.kind,
+                    status: service.status,
+                    level: tally.level,
+                    lines: tally.lines,
+                    lines_per_minute: tally.lines_per_minute,
+                    errors: tally.errors,
+                    last_seen: tally.last_seen,
+                    members: service.members,
+                }
+            })
+            .collect()
+    }
+
+    /// Refuses a name that no service has.
+    pub(crate) fn selector_known(&self, selector: &Selector) -> Result<(), Error> {
+        let Selector::Refs(refs) = selector else { return Ok(()) };
+        let known: Vec<SourceService> = self.sources.iter().flat_map(|source| source.services()).collect();
+        match refs.iter().find(|one| !known.iter().any(|service| one.matches(&service.key))) {
+            Some(unknown) => Err(Error::NotFound { what: "service", name: shown(unknown) }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn shown(service: &ServiceRef) -> String {
+    [service.host.as_deref(), service.project.as_deref(), Some(&service.name)].into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
+/// The bare name where it is unique, else `project/name`, else `host/project/name`.
+fn ids<'a>(keys: impl Iterator<Item = &'a ServiceKey>) -> Vec<String> {
+    let keys: Vec<_> = keys.collect();
+    let mut by_name: HashMap<&str, u32> = HashMap::new();
+    let mut by_project: HashMap<(&str, &str), u32> = HashMap::new();
+    fn project(key: &ServiceKey) -> &str {
+        key.project.as_deref().unwrap_or("")
+    }
+    for key in &keys {
+        *by_name.entry(&key.name).or_default() += 1;
+        *by_project.entry((project(key), &key.name)).or_default() += 1;
+    }
+    keys.iter()
+        .map(|key| match (by_name[key.name.as_str()], by_project[&(project(key), key.name.as_str())]) {
+            (1, _) => key.name.clone(),
+            (_, 1) => format!("{}/{}", project(key), key.name),
+            _ => format!("{}/{}/{}", key.host, project(key), key.name),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_as_short_as_it_can_be_and_selects_only_its_service() {
+        let key = |host: &str, project: Option<&str>, name: &str| ServiceKey {
+            host: host.into(),
+            project: project.map(Into::into),
+            name: name.into(),
+            kind_file: false,
+        };
+        let keys = [
+            key("local", Some("shop"), "db"),
+            key("local", Some("shop"), "web"),
+            key("local", None, "web"),
+            key("local", Some("blog"), "web"),
+            key("far", Some("blog"), "web"),
+        ];
+        let ids = ids(keys.iter());
+        assert_eq!(ids, ["db", "shop/web", "/web", "local/blog/web", "far/blog/web"]);
+        for (id, own) in ids.iter().zip(&keys) {
+            let service = ServiceRef::parse(id).unwrap();
+            assert_eq!(keys.iter().filter(|key| service.matches(key)).collect::<Vec<_>>(), [own], "{id}");
+        }
+    }
+}

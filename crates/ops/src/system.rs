@@ -1,0 +1,66 @@
+//! How the console and its machine are doing.
+
+use model::{
+    Timestamp,
+    status::{Health, Part, PartState, Stats, SystemInfo},
+};
+
+use crate::{Ops, access::Action, cx::OpCtx, error::Error};
+
+impl Ops {
+    /// Every part and the worst state among them; absent parts do not count.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`].
+    pub async fn health(&self, cx: &OpCtx) -> Result<Health, Error> {
+        cx.require(Action::SystemRead)?;
+        Ok(self.health_now().await)
+    }
+
+    async fn health_now(&self) -> Health {
+        let mut parts: Vec<Part> = self.system.parts().await;
+        parts.extend(self.sources.iter().map(|source| source.part()));
+        let state = if parts.iter().any(|part| part.state == PartState::Down) {
+            PartState::Degraded
+        } else {
+            parts.iter().map(|part| part.state).find(|state| *state == PartState::Degraded).unwrap_or(PartState::Ok)
+        };
+        Health { state, parts }
+    }
+
+    /// For `/readyz`: whether the store answers. No details, no session.
+    pub async fn ready(&self) -> bool {
+        self.store.user_count().await.is_ok()
+    }
+
+    /// # Errors
+    /// [`Error::NoSession`].
+    pub async fn system_info(&self, cx: &OpCtx) -> Result<SystemInfo, Error> {
+        cx.require(Action::SystemRead)?;
+        Ok(self.system.info().await)
+    }
+
+    /// # Errors
+    /// [`Error::NoSession`].
+    pub fn stats(&self, cx: &OpCtx) -> Result<Stats, Error> {
+        cx.require(Action::SystemRead)?;
+        let totals = self.hub.totals();
+        Ok(Stats {
+            services: self.sources.iter().map(|source| source.services().len() as u64).sum(),
+            lines: totals.lines,
+            bytes: totals.bytes,
+            viewers: totals.viewers,
+            sockets: self.sockets.count() as u64,
+            upstreams: totals.topics,
+            lines_skipped: totals.skipped,
+        })
+    }
+
+    /// Ends sockets whose session is gone; see [`crate::Sockets::sweep`].
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn sweep_sockets(&self, now: Timestamp) -> Result<(), Error> {
+        Ok(self.sockets.sweep(&*self.store, now).await?)
+    }
+}
