@@ -1,0 +1,38 @@
+import { defineConfig } from "@playwright/test";
+
+// The machine's own Chromium, told to speak to nobody but the console. One worker: the tests share one Docker Engine, and two cores.
+// DOCAICHE_SOAK=1 (`make soak`): the tests may take their time.
+const soak = process.env.DOCAICHE_SOAK === "1";
+
+export default defineConfig({
+  testDir: ".",
+  testMatch: "**/*.spec.ts",
+  workers: 1,
+  retries: 0,
+  fullyParallel: false,
+  forbidOnly: true,
+  reporter: [["list"]],
+  timeout: soak ? 600_000 : 60_000,
+  expect: { timeout: 10_000 },
+  snapshotPathTemplate: "{testDir}/{testFileDir}/aria/{arg}{ext}",
+  use: {
+    browserName: "chromium",
+    viewport: { width: 1280, height: 800 },
+    locale: "en-GB",
+    timezoneId: "UTC",
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+});

@@ -1,0 +1,3 @@
+# Many even lines for measuring: the sequence number shows what is missing, the milliseconds how late it comes.
+# seq=<n> ms=<milliseconds since the epoch> ...
+function line(seq, ms) { printf "seq=%d ms=%.0f level=info msg=\"the quick brown fox jumps over the lazy dog\" shard=%d\n", seq, ms, seq % 16 }
