@@ -1,0 +1,233 @@
+use std::{io, path::Path};
+
+use clap::Parser;
+
+use super::*;
+
+/// A process that never was: its command line, environment and files.
+struct Given<'a> {
+    flags: &'a str,
+    env: &'a [(&'a str, &'a str)],
+    files: &'a [(&'a str, &'a str)],
+}
+
+impl Given<'_> {
+    fn load(&self) -> Result<Config, Error> {
+        let cli = Cli::try_parse_from(["docaiche"].into_iter().chain(self.flags.split_whitespace())).unwrap();
+        let env = self.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let read = |path: &Path| {
+            let file = self.files.iter().find(|(name, _)| Path::new(name) == path);
+            file.map(|(_, text)| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        };
+        Config::load(&cli.flags, &env, &read)
+    }
+}
+
+fn load(flags: &str, env: &[(&str, &str)], files: &[(&str, &str)]) -> Config {
+    Given { flags, env, files }.load().unwrap()
+}
+
+/// The error of a configuration, which must name each of `expect`.
+fn check(flags: &str, env: &[(&str, &str)], file: &str, expect: &[&str]) {
+    let error = match (Given { flags, env, files: &[("/etc/docaiche/docaiche.toml", file)] }).load() {
+        Ok(config) => panic!("accepted: {}", config.print()),
+        Err(error) => error.to_string(),
+    };
+    for part in expect {
+        assert!(error.contains(part), "`{part}` is missing: {error}");
+    }
+}
+
+#[test]
+fn nothing_said_means_the_defaults_of_the_contract() {
+    let config = load("", &[], &[]);
+    assert_eq!(config.http.listen, "127.0.0.1:4080".parse().unwrap());
+    assert_eq!((&config.http.public_url, &config.http.tls, &config.http.site_root), (&None, &None, &None));
+    assert!(
+        config.http.allowed_hosts.permits("localhost:4080", None)
+            && !config.http.allowed_hosts.permits("10.0.0.1", "10.0.0.1".parse().ok())
+    );
+    assert!(config.http.trusted_proxies.is_empty());
+    assert_eq!(config.store.data_dir, Path::new("./data"));
+    assert_eq!((config.store.database.kind, config.store.database.url.expose()), (DatabaseKind::Sqlite, "sqlite:./data/docaiche.db"));
+    assert_eq!(config.store.admin_password, None);
+    assert_eq!(config.docker.hosts, BTreeMap::from([("local".to_owned(), LOCAL_SOCKET.parse().unwrap())]));
+    assert_eq!(config.collect.log_dir, Path::new("/var/log/docaiche"));
+    assert!(config.collect.follow && config.collect.exclude.is_empty());
+    assert_eq!(config.telemetry.filter, "info".parse().unwrap());
+}
+
+#[test]
+fn flag_beats_environment_beats_file_beats_default() {
+    let files = &[("/etc/docaiche/docaiche.toml", "log_dir = '/file'\n")][..];
+    let env = &[("DOCAICHE_LOG_DIR", "/env")][..];
+    for (flags, env, files, expect, origin) in [
+        ("--log-dir /flag", env, files, "/flag", "flag --log-dir"),
+        ("", env, files, "/env", "environment DOCAICHE_LOG_DIR"),
+        ("", &[][..], files, "/file", "file /etc/docaiche/docaiche.toml:1"),
+        ("", &[][..], &[][..], "/var/log/docaiche", "default"),
+    ] {
+        let config = load(flags, env, files);
+        assert_eq!(config.collect.log_dir, Path::new(expect));
+        assert!(config.print().contains(&format!("log_dir = \"{expect}\" # {origin}\n")), "{}", config.print());
+    }
+}
+
+#[test]
+fn docker_host_is_ours_then_dockers_then_the_file() {
+    let files = &[("/etc/docaiche/docaiche.toml", "docker_host = 'tcp://file:1'\n")][..];
+    for (env, expect) in [
+        (&[("DOCAICHE_DOCKER_HOST", "tcp://ours:1"), ("DOCKER_HOST", "tcp://docker:1")][..], "tcp://ours:1"),
+        (&[("DOCKER_HOST", "tcp://docker:1")], "tcp://docker:1"),
+        (&[("DOCKER_HOST", "")], "tcp://file:1"),
+        (&[("DOCKER_HOST", "tcp://docker"), ("DOCKER_TLS_VERIFY", "1"), ("HOME", "/root")], "https://docker:2376"),
+        (&[("DOCKER_HOST", "tcp://docker:9"), ("DOCKER_CERT_PATH", "/certs")], "https://docker:9"),
+        (&[("DOCKER_HOST", "ssh://docker"), ("DOCKER_CERT_PATH", "/certs")], "ssh://docker"),
+    ] {
+        assert_eq!(load("", env, files).docker.hosts["local"].to_string(), expect, "{env:?}");
+    }
+    let config = load("", &[("DOCKER_HOST", "tcp://docker"), ("DOCKER_CERT_PATH", "/certs")], &[]);
+    let tls = Some(DockerTls { ca: Some("/certs/ca.pem".into()), identity: Some(("/certs/cert.pem".into(), "/certs/key.pem".into())) });
+    assert_eq!(config.docker.hosts["local"], DockerHost::Tcp { host: "docker".to_owned(), port: 2376, tls });
+}
+
+const FULL: &str = r#"
+listen = "[::]:4080"
+log_dir = "/logs"
+docker_host = "ssh://ada@engine"
+database_url = "postgres://console:pw@db/console"
+public_url = "https://console.example"
+allowed_hosts = ["console.example", "localhost"]
+trusted_proxies = ["10.0.0.0/8"]
+tls_cert = "/tls/cert.pem"
+tls_key = "/tls/key.pem"
+log = "info,sqlx=warn"
+
+[collect]
+follow = false
+exclude = ["noisy-*"]
+files_poll_ms = 500
+
+[logs]
+backfill_lines = 0
+
+[docker.hosts.build]
+url = "tcp://10.0.0.2"
+tls_ca = "/tls/ca.pem"
+
+[docker.hosts.edge]
+url = "ssh://edge:2222"
+"#;
+
+#[test]
+fn a_file_may_say_everything() {
+    let config = load("", &[], &[("./data/docaiche.toml", FULL), ("/etc/docaiche/docaiche.toml", "never read")]);
+    assert_eq!(
+        config.docker.hosts.iter().map(|(name, host)| format!("{name} {host}")).collect::<Vec<_>>(),
+        ["build https://10.0.0.2:2376", "edge ssh://edge:2222", "local ssh://ada@engine"]
+    );
+    assert!(!config.collect.follow && config.collect.exclude[0].matches("noisy-box"));
+    assert_eq!((config.collect.files_poll_ms, config.collect.backfill_lines), (500, 0));
+    assert_eq!(config.store.database.kind, DatabaseKind::Postgres);
+    assert_eq!(config.http.tls, Some(TlsFiles { cert: "/tls/cert.pem".into(), key: "/tls/key.pem".into() }));
+    assert!(!config.http.allowed_hosts.permits("10.0.0.9", "10.0.0.9".parse().ok()), "a list replaces the arrival address");
+    assert_eq!(config.http.own_address(), ("[::1]:4080".parse().unwrap(), "localhost".to_owned(), true));
+}
+
+#[test]
+fn what_is_printed_is_a_file_that_says_the_same() {
+    for text in ["", &FULL.replace("postgres://console:pw@", "postgres://")] {
+        let before = load("", &[], &[("/etc/docaiche/docaiche.toml", text)]);
+        let printed = before.print();
+        let after = load("--config printed.toml", &[], &[("printed.toml", &printed)]);
+        assert_eq!((&before.http, &before.store, &before.docker), (&after.http, &after.store, &after.docker), "{printed}");
+        assert_eq!((&before.collect, &before.telemetry), (&after.collect, &after.telemetry), "{printed}");
+    }
+}
+
+#[test]
+fn secrets_are_masked_wherever_a_configuration_is_shown() {
+    let config = load("", &[("DOCAICHE_ADMIN_PASSWORD", "hunter2"), ("DOCAICHE_DATABASE_URL", "postgres://ada:hunter2@db/c")], &[]);
+    assert_eq!(config.store.admin_password.as_ref().map(Secret::expose), Some("hunter2"));
+    assert_eq!(config.store.database.url.expose(), "postgres://ada:hunter2@db/c");
+    for shown in [config.print(), format!("{config:?}")] {
+        assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+    }
+    check("--database-url mysql://ada:hunter2@db/c", &[], "", &["mysql://ada:***@db/c", "postgres://"]);
+}
+
+#[test]
+fn a_bad_value_names_key_value_source_and_what_is_allowed() {
+    check("--listen banana", &[], "", &["listen", "`banana`", "flag --listen", "127.0.0.1:4080"]);
+    check("", &[("DOCAICHE_LISTEN", "localhost:4080")], "", &["listen", "`localhost:4080`", "environment DOCAICHE_LISTEN"]);
+    check("", &[("DOCAICHE_LISTEN", "")], "", &["listen", "environment DOCAICHE_LISTEN", "leave the setting out"]);
+    check("", &[], "\nlisten = 4080", &["listen", "`4080`", "docaiche.toml:2", "a string"]);
+    check("", &[], "[collect]\nfollow = 'yes'", &["collect.follow", "`yes`", "docaiche.toml:2", "true or false"]);
+    check("", &[], "[collect]\nfiles_poll_ms = 1", &["collect.files_poll_ms", "`1`", "from 10 to 60000"]);
+    check("", &[], "[collect]\nexclude = [1]", &["collect.exclude", "list"]);
+    check("", &[], "[logs]\nbackfill_lines = 1.5", &["logs.backfill_lines", "float", "docaiche.toml:2"]);
+    check("", &[], "collect = 1", &["collect", "a table"]);
+    check("", &[("DOCKER_HOST", "nowhere")], "", &["docker_host", "`nowhere`", "environment DOCKER_HOST", "unix:///path"]);
+    for url in ["sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "postgres:db", "docaiche.db"] {
+        check("", &[("DOCAICHE_DATABASE_URL", url)], "", &[url, "sqlite:PATH"]);
+    }
+    check("--allowed-hosts *", &[], "", &["allowed_hosts", "`*`", "without wildcards"]);
+    check("--trusted-proxies 10.0.0.1/8", &[], "", &["trusted_proxies", "10.0.0.0/8"]);
+    check("--public-url console.example", &[], "", &["public_url", "https://console.example"]);
+    check("--tls-cert c.pem", &[], "", &["tls_cert", "`c.pem`", "flag --tls-cert", "tls_key is not set"]);
+    check("", &[("DOCAICHE_LOG", "wran")], "", &["log", "`wran`", "warn"]);
+    check("", &[], "[docker.hosts.local]\nurl = 'tcp://x'", &["docker.hosts", "`local`", "docaiche.toml:1"]);
+    check("", &[], "[docker.hosts.a]\ntls_ca = 'x'", &["docker.hosts.a.url", "docaiche.toml:1"]);
+    check("", &[], "[docker.hosts.a]\nurl = 'ssh://x'\ntls_ca = 'x'", &["docker.hosts.a.url", "docaiche.toml:2", "tcp://"]);
+    check("", &[("DOCAICHE_ADMIN_PASSWORD", "")], "", &["DOCAICHE_ADMIN_PASSWORD"]);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_those_that_exist() {
+    check("", &[], "\n\nlisten_on = 'x'", &["listen_on", "docaiche.toml:3", "listen,"]);
+    check("", &[], "retention = '7d'", &["retention", "not a setting"]);
+    check("", &[], "[collect]\nfolow = true", &["collect.folow", "docaiche.toml:2", "collect.follow"]);
+    check("", &[], "[docker]\nhost = 'x'", &["docker.host", "[docker.hosts.<name>]"]);
+    check("", &[], "[docker.hosts.a]\nuri = 'x'", &["docker.hosts.a.uri", "docker.hosts.a.url"]);
+    check("", &[("DOCAICHE_LISTN", "x")], "", &["DOCAICHE_LISTN", "DOCAICHE_LISTEN"]);
+    check("", &[("DOCAICHE_LOKI_URL", "http://x")], "", &["DOCAICHE_LOKI_URL", "not a setting"]);
+    check("", &[], "listen = ", &["docaiche.toml:1", "not TOML"]);
+    check("", &[], "a = 1\na = 2", &["docaiche.toml:2", "not TOML"]);
+}
+
+#[test]
+fn variables_that_kubernetes_sets_for_a_service_of_our_name_are_not_ours() {
+    load(
+        "",
+        &[("DOCAICHE_PORT", "tcp://10.0.0.1:4080"), ("DOCAICHE_PORT_4080_TCP_ADDR", "10.0.0.1"), ("DOCAICHE_SERVICE_HOST", "10.0.0.1")],
+        &[],
+    );
+}
+
+#[test]
+fn a_file_that_was_asked_for_must_be_there_and_cannot_move_itself() {
+    let given = |flags, files| Given { flags, env: &[], files }.load();
+    assert!(matches!(given("--config gone.toml", &[]), Err(Error::Unreadable { path, .. }) if path == Path::new("gone.toml")));
+    assert!(given("", &[("./data/docaiche.toml", "data_dir = '/elsewhere'")]).unwrap_err().to_string().contains("data_dir"));
+    let config = given("--data-dir /d", &[("/d/docaiche.toml", "log_dir = '/logs'")]).unwrap();
+    assert_eq!(config.collect.log_dir, Path::new("/logs"));
+    let config = given("", &[("/etc/docaiche/docaiche.toml", "data_dir = '/var/lib/do?ai#che'")]).unwrap();
+    assert_eq!(config.store.database.url.expose(), "sqlite:/var/lib/do%3Fai%23che/docaiche.db");
+}
+
+#[test]
+fn patterns_match_names() {
+    for (pattern, name, expect) in [
+        ("web", "web", true),
+        ("web", "web2", false),
+        ("*", "", true),
+        ("web-*", "web-1", true),
+        ("*-db", "shop-db", true),
+        ("*a*b*", "xaxbx", true),
+        ("ab*ba", "aba", false),
+        ("a*b", "ab", true),
+        ("a*b", "abc", false),
+    ] {
+        assert_eq!(Pattern::new(pattern).matches(name), expect, "{pattern} {name}");
+    }
+}
