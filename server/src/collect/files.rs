@@ -1,0 +1,235 @@
+//! Follows every `*.log` file of one folder, and the console's own log wherever it is. The folder is looked at by `stat`
+//! on each turn; appended bytes are read by position. Renamed, truncated and deleted files are told apart by their inode
+//! and size. What is learnt of a file is kept in a sidecar (see [`index`](crate::source::files::index)), so that lines
+//! keep their ids across restarts.
+
+mod tracked;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use model::{Labels, ServiceKind, ServiceStatus, StreamState, Timestamp};
+use ops::{
+    live::Hub,
+    source::{Line, Stream},
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::tracked::Tracked;
+use super::{Clock, docker_logs::CollectorStats};
+use crate::{
+    config::Pattern,
+    source::files::{FileLogs, Followed, key},
+};
+
+/// Lines handed to the hub at once.
+const BATCH: usize = 256;
+/// How far back lines count when a file is seen for the first time.
+const LOOK_BACK_NS: i64 = 300 * model::time::NANOS_PER_SEC;
+
+/// Which files are followed, and where what is learnt of them is kept.
+#[derive(Clone, Debug)]
+pub struct FilesSettings {
+    /// May be absent, and may come later.
+    pub folder: PathBuf,
+    /// The console's own log; `None`: it writes none.
+    pub console_log: Option<PathBuf>,
+    /// For sidecars; made where it does not exist.
+    pub sidecars: PathBuf,
+    pub poll: Duration,
+    pub exclude: Vec<Pattern>,
+}
+
+/// Starts to collect from files.
+pub struct FilesCollector;
+
+impl FilesCollector {
+    /// Follows files until `cancel`. The first turn is over within moments unless files are large.
+    pub fn spawn(settings: FilesSettings, hub: Arc<Hub>, clock: Clock, cancel: CancellationToken) -> (Arc<FileLogs>, JoinHandle<()>, Arc<CollectorStats>) {
+        let stats = Arc::new(CollectorStats::default());
+        let poll = settings.poll;
+        let mut folder = Folder::new(settings, hub, clock, stats.clone());
+        let logs = folder.logs.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let turn = tokio::task::spawn_blocking(move || {
+                    let more = folder.turn();
+                    (folder, more)
+                });
+                let more;
+                (folder, more) = match turn.await {
+                    Ok(turned) => turned,
+                    Err(error) => {
+                        tracing::error!(error = %error, "files are no longer followed");
+                        return;
+                    }
+                };
+                let wait = if more { Duration::ZERO } else { poll };
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        });
+        (logs, task, stats)
+    }
+}
+
+/// The followed files, turn by turn. Blocking.
+struct Folder {
+    settings: FilesSettings,
+    hub: Arc<Hub>,
+    clock: Clock,
+    stats: Arc<CollectorStats>,
+    logs: Arc<FileLogs>,
+    files: BTreeMap<PathBuf, File>,
+}
+
+/// A file that is or was there.
+struct File {
+    stream: Arc<Stream>,
+    kind: ServiceKind,
+    tracked: Option<Tracked>,
+}
+
+impl Folder {
+    fn new(settings: FilesSettings, hub: Arc<Hub>, clock: Clock, stats: Arc<CollectorStats>) -> Self {
+        let logs = Arc::new(FileLogs::new(settings.folder.clone()));
+        Self { settings, hub, clock, stats, logs, files: BTreeMap::new() }
+    }
+
+    /// Looks at every file once and takes what is new; says whether there is more to take at once.
+    fn turn(&mut self) -> bool {
+        for path in self.list() {
+            if !self.files.contains_key(&path)
+                && let Some(file) = self.meet(&path)
+            {
+                self.files.insert(path, file);
+            }
+        }
+        let paths: Vec<PathBuf> = self.files.keys().cloned().collect();
+        let mut more = false;
+        for path in paths {
+            let mut file = self.files.remove(&path).expect("listed above");
+            match self.look(&path, &mut file) {
+                Ok(unfinished) => more |= unfinished,
+                Err(error) => self.tell(&path, &file, ServiceStatus::Unreachable, Some(error.to_string())),
+            }
+            self.files.insert(path, file);
+        }
+        more
+    }
+
+    fn list(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        match std::fs::read_dir(&self.settings.folder) {
+            Ok(entries) => {
+                self.logs.set_trouble(String::new());
+                paths.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "log")));
+            }
+            Err(error) => self.logs.set_trouble(format!("{} cannot be listed: {error}", self.settings.folder.display())),
+        }
+        paths.extend(self.settings.console_log.clone());
+        paths
+    }
+
+    /// A file seen for the first time; `None` for what is not to be followed.
+    fn meet(&self, path: &Path) -> Option<File> {
+        let console = self.settings.console_log.as_deref() == Some(path);
+        let name = if console { "console" } else { path.file_stem()?.to_str()? };
+        let named = !name.is_empty() && name.len() <= 128 && !name.chars().any(char::is_control);
+        if !named || self.settings.exclude.iter().any(|pattern| pattern.matches(name)) || self.found(path).ok()?.is_none() {
+            return None;
+        }
+        let job = if console { "console" } else { "files" };
+        let labels = Labels::from([("service", name), ("service_name", name), ("stream", "stdout"), ("job", job), ("host", "local")]);
+        let kind = if console { ServiceKind::Console } else { ServiceKind::File };
+        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None })
+    }
+
+    /// What is at a path, if it is a regular file that does not lead out of the folder.
+    fn found(&self, path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+        let mut metadata = match std::fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        if metadata.is_symlink() {
+            let target = match path.canonicalize() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                other => other?,
+            };
+            if !target.starts_with(self.settings.folder.canonicalize()?) {
+                return Ok(None);
+            }
+            metadata = target.metadata()?;
+        }
+        Ok(metadata.is_file().then_some(metadata))
+    }
+
+    fn look(&mut self, path: &Path, file: &mut File) -> io::Result<bool> {
+        let now = (self.clock)();
+        let found = self.found(path)?;
+        if let Some(tracked) = &mut file.tracked
+            && found.as_ref().is_none_or(|found| !tracked.is(found))
+        {
+            // Renamed or deleted: what was still written to it, then no more.
+            let mut lines = Vec::new();
+            while tracked.take(&file.stream, now, Timestamp(now.0 - LOOK_BACK_NS), true, &mut lines)? {}
+            self.publish(&lines, now);
+            file.tracked = None;
+            let _ = std::fs::remove_file(self.sidecar(path));
+        }
+        let Some(found) = found else {
+            self.tell(path, file, ServiceStatus::Removed, None);
+            return Ok(false);
+        };
+        if file.tracked.as_ref().is_none_or(|tracked| tracked.is_truncated(&found)) {
+            let fresh = file.tracked.is_some();
+            file.tracked = Some(Tracked::open(path, &self.sidecar(path), fresh)?);
+        }
+        let tracked = file.tracked.as_mut().expect("opened above");
+        let mut lines = Vec::new();
+        let more = tracked.take(&file.stream, now, Timestamp(now.0 - LOOK_BACK_NS), false, &mut lines)?;
+        self.publish(&lines, now);
+        self.tell(path, file, ServiceStatus::Running, None);
+        Ok(more)
+    }
+
+    fn publish(&self, lines: &[Arc<Line>], now: Timestamp) {
+        for batch in lines.chunks(BATCH) {
+            self.hub.publish(batch, now);
+            self.stats.lines.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            self.stats.bytes.fetch_add(batch.iter().map(|line| line.text.len() as u64).sum(), Ordering::Relaxed);
+        }
+    }
+
+    fn tell(&self, path: &Path, file: &File, status: ServiceStatus, trouble: Option<String>) {
+        let state = if status == ServiceStatus::Removed { StreamState::Ended } else { StreamState::Live };
+        self.hub.set_state(&file.stream.key, state);
+        self.logs.put(Followed {
+            path: path.to_owned(),
+            stream: file.stream.clone(),
+            kind: file.kind,
+            status,
+            trouble,
+            file: file.tracked.as_ref().map(|tracked| tracked.file.clone()),
+            blocks: file.tracked.as_ref().map(|tracked| tracked.blocks.clone()).unwrap_or_default(),
+        });
+    }
+
+    /// A sidecar's name is a hash of the path: a file's name may be as long as the file system allows.
+    fn sidecar(&self, path: &Path) -> PathBuf {
+        let text = path.to_string_lossy();
+        let hash = Labels::from([("path", &*text)]).hash64();
+        self.settings.sidecars.join(format!("{:016x}.idx", hash.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

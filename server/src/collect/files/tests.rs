@@ -1,0 +1,228 @@
+use std::{fs, io::Write, sync::atomic::AtomicI64};
+
+use model::{Direction, EntryId, TimeRange};
+use ops::{
+    logs::{Filter, Selector},
+    source::{Frontier, LogPlan, LogSource},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+/// A folder whose turns the test makes, and a clock it sets.
+struct Desk {
+    folder: tempfile::TempDir,
+    data: tempfile::TempDir,
+    clock: Arc<AtomicI64>,
+    files: Folder,
+}
+
+const NOW: i64 = 1_795_365_360_000_000_000;
+
+impl Desk {
+    fn new() -> Self {
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let clock = Arc::new(AtomicI64::new(NOW));
+        let files = start(folder.path(), data.path(), &clock);
+        Self { folder, data, clock, files }
+    }
+
+    fn restart(&mut self) {
+        self.files = start(self.folder.path(), self.data.path(), &self.clock);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        fs::OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// A second passes, and everything new is taken.
+    fn turn(&mut self) {
+        self.clock.fetch_add(1_000_000_000, Ordering::SeqCst);
+        while self.files.turn() {}
+    }
+
+    fn read(&self, name: &str, direction: Direction, limit: usize) -> Vec<(EntryId, String)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let plan = LogPlan {
+                selector: Selector::parse([name]).unwrap(),
+                stream: None,
+                range: TimeRange::ALL,
+                cursor,
+                direction,
+                limit,
+                filter: Arc::new(Filter::default()),
+            };
+            let batch = runtime.block_on(self.files.logs.search(&plan)).unwrap();
+            assert!(batch.lines.len() <= limit);
+            all.extend(batch.lines.into_iter().map(|line| (line.id, line.text.to_string())));
+            match batch.frontier {
+                Frontier::Exhausted => break,
+                Frontier::Upto(id) => cursor = Some(id),
+            }
+        }
+        if direction == Direction::Backward {
+            all.reverse();
+        }
+        assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "ids grow");
+        all
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
+        let forward = self.read(name, Direction::Forward, 3);
+        assert_eq!(forward, self.read(name, Direction::Backward, 3));
+        forward.into_iter().map(|(_, text)| text).collect()
+    }
+
+    fn taken(&self, name: &str) -> u64 {
+        self.files.hub.tally(&key(name), Timestamp(self.clock.load(Ordering::SeqCst))).lines
+    }
+
+    fn status(&self, name: &str) -> Option<ServiceStatus> {
+        self.files.logs.services().into_iter().find(|one| one.key.name == name).map(|one| one.status)
+    }
+}
+
+fn start(folder: &Path, data: &Path, clock: &Arc<AtomicI64>) -> Folder {
+    let settings = FilesSettings {
+        folder: folder.to_owned(),
+        console_log: Some(data.join("console.log")),
+        sidecars: data.join("files"),
+        poll: Duration::from_millis(10),
+        exclude: vec![Pattern::new("secret")],
+    };
+    let clock = clock.clone();
+    Folder::new(settings, Arc::new(Hub::default()), Arc::new(move || Timestamp(clock.load(Ordering::SeqCst))), Arc::default())
+}
+
+#[test]
+fn appended_lines_are_taken_once_they_end() {
+    let mut desk = Desk::new();
+    desk.turn();
+    desk.append("web.log", "one\ntw");
+    desk.turn();
+    assert_eq!(desk.texts("web"), ["one"]);
+    desk.append("web.log", "o\n\nthree\r\n");
+    desk.turn();
+    assert_eq!(desk.texts("web"), ["one", "two", "", "three"]);
+    desk.turn();
+    assert_eq!(desk.texts("web").len(), 4);
+}
+
+#[test]
+fn a_renamed_file_is_finished_before_the_new_one() {
+    let mut desk = Desk::new();
+    desk.append("web.log", "2026-11-22T16:36:00Z one\n");
+    desk.turn();
+    desk.append("web.log", "2026-11-22T16:36:01Z two\nno end");
+    fs::rename(desk.path("web.log"), desk.path("web.log.1")).unwrap();
+    desk.append("web.log", "2026-11-22T16:36:02Z three\n");
+    desk.turn();
+    assert_eq!(desk.taken("web"), 4);
+    assert_eq!(desk.texts("web"), ["2026-11-22T16:36:02Z three"]);
+}
+
+#[test]
+fn a_truncated_file_starts_over_and_a_deleted_one_is_gone() {
+    let mut desk = Desk::new();
+    desk.append("web.log", "one\ntwo\n");
+    desk.turn();
+    fs::write(desk.path("web.log"), "x\n").unwrap();
+    desk.turn();
+    assert_eq!(desk.texts("web"), ["x"]);
+    fs::remove_file(desk.path("web.log")).unwrap();
+    desk.turn();
+    assert_eq!((desk.status("web"), desk.texts("web").len()), (Some(ServiceStatus::Removed), 0));
+    desk.append("web.log", "again\n");
+    desk.turn();
+    assert_eq!((desk.status("web"), desk.texts("web")), (Some(ServiceStatus::Running), vec!["again".to_owned()]));
+}
+
+#[test]
+fn only_regular_files_within_the_folder_are_followed() {
+    let mut desk = Desk::new();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), desk.path("leak.log")).unwrap();
+    desk.append("real.log", "here\n");
+    std::os::unix::fs::symlink(desk.path("real.log"), desk.path("alias.log")).unwrap();
+    fs::create_dir(desk.path("folder.log")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(desk.path("pipe.log")).status().unwrap().success());
+    desk.append("secret.log", "hidden\n");
+    desk.append("notes.txt", "hidden\n");
+    fs::write(desk.data.path().join("console.log"), "mine\n").unwrap();
+    desk.turn();
+    let mut names: Vec<_> = desk.files.logs.services().into_iter().map(|one| (one.key.name, one.kind)).collect();
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    let expect = [("alias", ServiceKind::File), ("console", ServiceKind::Console), ("real", ServiceKind::File)];
+    assert_eq!(names, expect.map(|(name, kind)| (name.to_owned(), kind)));
+    assert_eq!(desk.texts("console"), ["mine"]);
+}
+
+#[test]
+fn a_line_longer_than_any_block_is_one_line() {
+    let mut desk = Desk::new();
+    let long = "x".repeat(1_000_000);
+    desk.append("web.log", &format!("a\n{long}\nb\n"));
+    desk.turn();
+    assert_eq!(desk.texts("web"), ["a".to_owned(), long, "b".to_owned()]);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(String),
+    Turn,
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let text = proptest::collection::vec(
+        prop_oneof![
+            Just("\n".to_owned()),
+            Just("2026-11-22T16:36:00Z early\n".to_owned()),
+            Just("2026-11-22T16:36:05.5Z late\n".to_owned()),
+            Just("  at frame\n".to_owned()),
+            Just("word ".to_owned()),
+            Just("é\n".to_owned()),
+            Just(format!("{}\n", "y".repeat(30_000))),
+        ],
+        1..6,
+    );
+    proptest::collection::vec(prop_oneof![3 => text.prop_map(|parts| Step::Write(parts.concat())), 2 => Just(Step::Turn), 1 => Just(Step::Restart)], 1..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn no_line_is_lost_doubled_or_renamed_by_restarts(steps in steps()) {
+        let mut desk = Desk::new();
+        let mut written = String::new();
+        let mut seen: Vec<(EntryId, String)> = Vec::new();
+        for step in steps.into_iter().chain([Step::Turn, Step::Restart, Step::Turn]) {
+            match step {
+                Step::Write(text) => {
+                    desk.append("web.log", &text);
+                    written += &text;
+                }
+                Step::Restart => desk.restart(),
+                Step::Turn => {
+                    desk.turn();
+                    if !written.is_empty() {
+                        let now = desk.read("web", Direction::Forward, 40);
+                        prop_assert_eq!(&now, &desk.read("web", Direction::Backward, 30));
+                        prop_assert_eq!(&now[..seen.len()], &seen[..], "what was seen keeps its ids");
+                        let whole = written.rfind('\n').map_or("", |end| &written[..=end]);
+                        let texts: Vec<&str> = now.iter().map(|(_, text)| text.as_str()).collect();
+                        prop_assert_eq!(texts, whole.lines().collect::<Vec<_>>());
+                        seen = now;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the console gathers itself.
+
+pub mod docker_logs;
+pub mod files;
+
+use std::sync::Arc;
+
+use model::Timestamp;
+
+/// Reads the time. Passed in, so that tests decide what it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -1,0 +1,4 @@
+//! Adapters out: where the use-cases' traits meet the world.
+
+pub mod docker;
+pub mod files;
