@@ -14,6 +14,7 @@ use serde_json::Value;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=migrations"); // sqlx::migrate! does not notice a new file by itself
     println!("cargo::rerun-if-env-changed=DOCAICHE_REQUIRE_SITE");
     println!("cargo::rustc-env=DOCAICHE_COMMIT={}", commit());
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("assets.rs");

@@ -162,17 +162,20 @@ impl Metrics {
         Counted::new(self.sockets.get_or_create_owned(&Kind { kind }))
     }
 
-    /// A log stream is being followed; it counts until the guard goes.
-    #[must_use]
-    pub fn upstream(&self) -> Counted {
-        Counted::new(self.upstreams.clone())
+    /// How many log streams are being followed now.
+    pub fn upstreams(&self, count: u64) {
+        self.upstreams.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// `count` lines came in, the last of which was written `lag_seconds` ago. A clock that differs from ours can make
-    /// that negative: no lag then.
-    pub fn lines(&self, source: LineSource, count: u64, lag_seconds: f64) {
+    /// `count` more lines came in.
+    pub fn lines(&self, source: LineSource, count: u64) {
         self.lines[source as usize].inc_by(count);
-        self.lag_seconds.set(lag_seconds.max(0.0));
+    }
+
+    /// How long before its arrival the line collected last was written. A clock that differs from ours can make that
+    /// negative: no lag then.
+    pub fn lag(&self, seconds: f64) {
+        self.lag_seconds.set(seconds.max(0.0));
     }
 
     pub fn lines_skipped(&self, count: u64) {
@@ -222,7 +225,8 @@ mod tests {
         let metrics = Metrics::new("1.2.3", "abc");
         metrics.request("GET", Some("/api/v1/logs/{service}"), 200, 0.002);
         metrics.request("BREW\"\n", None, 404, 0.002);
-        metrics.lines(LineSource::Docker, 3, -5.0);
+        metrics.lines(LineSource::Docker, 3);
+        metrics.lag(-5.0);
         metrics.lines_skipped(7);
         metrics.docker_reconnect("local");
         metrics.sign_in("success");
@@ -246,12 +250,12 @@ mod tests {
     #[test]
     fn a_guard_counts_while_it_lives() {
         let metrics = Metrics::new("1", "c");
-        let (one, two, upstream) = (metrics.socket("logs"), metrics.clone().socket("logs"), metrics.upstream());
+        let (one, two) = (metrics.socket("logs"), metrics.clone().socket("logs"));
         check(&metrics, r#"docaiche_sockets{kind="logs"} 2"#);
-        check(&metrics, "docaiche_collector_upstreams 1");
-        drop((one, two, upstream));
+        drop((one, two));
         check(&metrics, r#"docaiche_sockets{kind="logs"} 0"#);
-        check(&metrics, "docaiche_collector_upstreams 0");
+        metrics.upstreams(3);
+        check(&metrics, "docaiche_collector_upstreams 3");
     }
 
     #[test]

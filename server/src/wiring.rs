@@ -1,0 +1,221 @@
+//! Config → sources → service → router. The only file that names them all.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum_server::Handle;
+use leptos::config::LeptosOptions;
+use model::status::DockerInfo;
+use ops::{
+    Actor, OpCtx, Ops,
+    access::{AuditEvent, AuditSink},
+    live::Hub,
+    source::LogSource,
+};
+use tokio::{sync::mpsc, time::interval};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Server, clock,
+    collect::{
+        Clock,
+        docker_logs::{CollectorStats, DockerCollector},
+        files::{FilesCollector, FilesSettings},
+    },
+    config::Config,
+    http::{self, AppState, assets::Assets},
+    machine::{COMMIT, DockerProbe, Machine, VERSION},
+    metrics::{LineSource, Metrics},
+    source::docker::client::DockerHost,
+    store::{SessionSql, SqlStore},
+    telemetry,
+};
+
+pub async fn wire(config: Config) -> anyhow::Result<Server> {
+    let started = clock::now();
+    let config = Arc::new(config);
+    let store = Arc::new(SqlStore::open(config.store.database.url.expose()).await.context("cannot open the database")?);
+    let metrics = Metrics::new(VERSION, COMMIT);
+    let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let hub = Arc::new(Hub::default());
+
+    let collected = collect(&config, &hub, &closing, &tasks)?;
+    let machine = Machine { started, data_dir: config.store.data_dir.clone(), store: store.clone(), docker: collected.docker };
+    let ops = Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub));
+
+    let (audit, refusals) = AuditSink::channel();
+    let cx = OpCtx { actor: Actor::System, request_id: "start".into(), address: IpAddr::V4(Ipv4Addr::LOCALHOST), now: started, audit: audit.clone() };
+    if let Some(password) = &config.store.admin_password {
+        let created = ops.accounts.admin_from_environment(&cx, password.expose().to_owned()).await;
+        created.map_err(|error| anyhow::anyhow!("DOCAICHE_ADMIN_PASSWORD: {}", error.problem()))?;
+    }
+    let setup_link = ops.accounts.setup_begin(started).await.context("cannot read the accounts")?;
+    let setup_link = setup_link.map(|token| format!("{}?token={token}", app::paths::SETUP));
+
+    tasks.spawn(write_refusals(ops.clone(), refusals, closing.clone()));
+    tasks.spawn(sweep(ops.clone(), store.clone(), closing.clone()));
+
+    let state = AppState {
+        ops: ops.clone(),
+        config: Arc::new(config.http.clone()),
+        metrics,
+        audit,
+        assets: Arc::new(Assets::open(config.http.site_root.clone())),
+        leptos: LeptosOptions::builder().output_name("docaiche").build(),
+        scrape: Arc::new(Scrape { told: Mutex::default(), counts: collected.counts }),
+        closing: closing.clone(),
+    };
+    let router = http::router(state, SessionSql(store.clone()));
+    Ok(Server { config, ops, router, handle: Handle::new(), closing, tasks, store, setup_link })
+}
+
+/// What collecting needs of the rest, and gives it.
+struct Collected {
+    sources: Vec<Arc<dyn LogSource>>,
+    counts: Vec<(LineSource, String, Arc<CollectorStats>)>,
+    docker: DockerProbe,
+}
+
+/// Starts following engines and files. Neither must be there.
+fn collect(config: &Config, hub: &Arc<Hub>, closing: &CancellationToken, tasks: &TaskTracker) -> anyhow::Result<Collected> {
+    let clock: Clock = Arc::new(clock::now);
+    let (mut sources, mut counts): (Vec<Arc<dyn LogSource>>, _) = (Vec::new(), Vec::new());
+    let mut local = None;
+    for (name, endpoint) in config.docker.hosts.iter().filter(|_| config.collect.follow) {
+        let host = DockerHost::connect(name, endpoint).with_context(|| format!("cannot prepare the Docker Engine {name}"))?;
+        if name == "local" {
+            local = Some(host.clone());
+        }
+        let (source, task, stats) = DockerCollector::spawn(host, hub.clone(), config.collect.exclude.clone(), clock.clone(), closing.clone());
+        sources.push(source);
+        counts.push((LineSource::Docker, name.clone(), stats));
+        tasks.spawn(task);
+    }
+    let files = FilesSettings {
+        folder: config.collect.log_dir.clone(),
+        console_log: Some(telemetry::console_log(&config.collect.log_dir, &config.store.data_dir)),
+        sidecars: config.store.data_dir.join("files"),
+        poll: Duration::from_millis(config.collect.files_poll_ms),
+        exclude: config.collect.exclude.clone(),
+    };
+    let (source, task, stats) = FilesCollector::spawn(files, hub.clone(), clock, closing.clone());
+    sources.push(source);
+    counts.push((LineSource::Files, "files".to_owned(), stats));
+    tasks.spawn(task);
+    let docker: DockerProbe = Box::new(move || {
+        let local = local.clone();
+        Box::pin(async move { docker_info(&*local?).await })
+    });
+    Ok(Collected { sources, counts, docker })
+}
+
+async fn docker_info(host: &DockerHost) -> Option<DockerInfo> {
+    // Not asked at all while it is known not to answer.
+    let api_version = host.api_version()?;
+    let info = host.info().await.ok()?;
+    let count = |number: Option<i64>| u64::try_from(number.unwrap_or_default()).unwrap_or_default();
+    Some(DockerInfo {
+        host: info.name.unwrap_or_default(),
+        version: info.server_version.unwrap_or_default(),
+        api_version,
+        containers: count(info.containers),
+        running: count(info.containers_running),
+    })
+}
+
+/// Brings the collectors' and the hub's own counts into the metrics when somebody asks for these.
+pub struct Scrape {
+    told: Mutex<BTreeMap<String, u64>>,
+    counts: Vec<(LineSource, String, Arc<CollectorStats>)>,
+}
+
+impl Scrape {
+    pub fn update(&self, metrics: &Metrics, skipped: u64) {
+        let mut told = self.told.lock().expect("no panic while held");
+        let mut new = |name: String, now: u64| now.saturating_sub(told.insert(name, now).unwrap_or_default());
+        metrics.lines_skipped(new("skipped".to_owned(), skipped));
+        let (mut upstreams, mut lag_ms) = (0, 0);
+        for (source, name, stats) in &self.counts {
+            metrics.lines(*source, new(format!("lines {} {name}", source.as_str()), stats.lines.load(Ordering::Relaxed)));
+            for _ in 0..new(format!("reconnects {name}"), stats.reconnects.load(Ordering::Relaxed)) {
+                metrics.docker_reconnect(name);
+            }
+            upstreams += stats.upstreams.load(Ordering::Relaxed);
+            lag_ms = lag_ms.max(stats.lag_ms.load(Ordering::Relaxed));
+        }
+        metrics.upstreams(upstreams);
+        metrics.lag(std::time::Duration::from_millis(lag_ms).as_secs_f64());
+    }
+}
+
+/// How many refusals of one kind from one address are written within [`REFUSALS_WINDOW`]; the rest of them become one
+/// record that counts them. Without it, anybody could fill the disk with refused requests.
+const REFUSALS_EACH: u32 = 20;
+const REFUSALS_WINDOW: Duration = Duration::from_secs(60);
+
+/// Writes what the sink collects until the console closes.
+async fn write_refusals(ops: Arc<Ops>, mut refusals: mpsc::Receiver<AuditEvent>, closing: CancellationToken) {
+    let mut seen: BTreeMap<(String, String, String), (u32, AuditEvent)> = BTreeMap::new();
+    let mut window = interval(REFUSALS_WINDOW);
+    loop {
+        let event = tokio::select! {
+            () = closing.cancelled() => break,
+            _ = window.tick() => {
+                flush_counted(&ops, &mut seen).await;
+                continue;
+            }
+            event = refusals.recv() => event,
+        };
+        let Some(event) = event else { break };
+        let key = (event.actor.clone(), event.address.clone(), event.action.clone());
+        let (count, last) = seen.entry(key).or_insert_with(|| (0, event.clone()));
+        *count += 1;
+        *last = event.clone();
+        if *count <= REFUSALS_EACH {
+            append(&ops, event).await;
+        }
+    }
+    flush_counted(&ops, &mut seen).await;
+}
+
+async fn flush_counted(ops: &Ops, seen: &mut BTreeMap<(String, String, String), (u32, AuditEvent)>) {
+    for (count, event) in std::mem::take(seen).into_values() {
+        if count > REFUSALS_EACH {
+            let more = count - REFUSALS_EACH;
+            append(ops, event.detail(format!("{more} more like this within a minute"))).await;
+        }
+    }
+}
+
+async fn append(ops: &Ops, event: AuditEvent) {
+    if let Err(error) = ops.accounts.audit(event).await {
+        tracing::error!(kind = "database", operation = "audit_append", %error, "a refusal could not be recorded");
+    }
+}
+
+/// Every second: ends sockets whose session was ended elsewhere. Every hour: forgets expired sessions.
+async fn sweep(ops: Arc<Ops>, store: Arc<SqlStore>, closing: CancellationToken) {
+    let mut second = interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks: u64 = 0;
+    loop {
+        tokio::select! {
+            () = closing.cancelled() => return,
+            _ = second.tick() => {}
+        }
+        if let Err(error) = ops.sweep_sockets(clock::now()).await {
+            tracing::warn!(kind = "database", operation = "sweep", error = %crate::http::Chain(&error), "sessions could not be checked");
+        }
+        if ticks.is_multiple_of(3_600)
+            && let Err(error) = store.expire(clock::now()).await
+        {
+            tracing::warn!(kind = "database", operation = "expire", %error, "expired sessions could not be deleted");
+        }
+        ticks += 1;
+    }
+}
