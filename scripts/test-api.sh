@@ -22,21 +22,23 @@ sign_in() {
 }
 checks=not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 # lane WORDS [options...]
-# It leaves a folder of its own where it runs.
+# It leaves a folder of its own where it runs. One worker: in threads Python 3.11 now and then fails to parse its own source.
 lane() {
   say "$1"
   shift
   (cd "$dir" && "$ROOT/target/venv/bin/schemathesis" run "$dir/openapi.json" --url "$url" --checks "$checks" --phases examples,coverage,fuzzing \
-    --workers 2 --request-timeout 10 --generation-database none --no-color "$@")
+    --workers 1 --request-timeout 10 --generation-database none --no-color "$@")
 }
 failed=0
 cookie=$(sign_in)
 as_admin=(-H "Cookie: docaiche_session=$cookie")
 curl -sSf "${as_admin[@]}" "$url/api/openapi.json" >"$dir/openapi.json"
-# Signing out and a new password would end the lane's own session: the other lane has those doors.
-lane "signed in" "${as_admin[@]}" --max-examples "${EXAMPLES:-25}" --exclude-path-regex '/auth/(logout|login)|/password' || failed=1
+# What one door answers is sent to the next (names of accounts, ids of sessions), so these would end the lane's own session.
+ending='/(logout|login)$|/password|/sessions/|/users/'
+lane "signed in" "${as_admin[@]}" --max-examples "${EXAMPLES:-25}" --exclude-path-regex "$ending" || failed=1
 status=$(curl -s -o /dev/null -w '%{http_code}' "${as_admin[@]}" "$url/api/v1/auth/me")
 [ "$status" = 200 ] || { say "the session ended under way (me: $status): the lane did not test what it says"; failed=1; }
+lane "signed in, as long as it lasts" "${as_admin[@]}" --max-examples 5 --include-path-regex "$ending" || failed=1
 lane "anonymous" --max-examples 5 || failed=1
 if grep -q 'panicked at' "$dir/out"; then grep -A2 'panicked at' "$dir/out" >&2; failed=1; fi
 kill -0 $console 2>/dev/null || { say "the console ended"; tail -20 "$dir/out" >&2; failed=1; }

@@ -62,7 +62,8 @@ async fn odd_lines_arrive_whole_with_and_without_a_terminal() {
 async fn pages_in_both_directions_are_the_whole_and_have_the_ids_of_the_live_lines() {
     let console = Console::start(LOCAL);
     let mut view = console.watch("pages");
-    let script = "i=0; while [ $i -lt 25 ]; do seq $((i*200+1)) $((i*200+199)); echo e$i >&2; usleep 50000; i=$((i+1)); done; sleep 60";
+    // Slow enough for one live view, and not before the test watches again: starting a container blocks it.
+    let script = "sleep 2; i=0; while [ $i -lt 25 ]; do seq $((i*200+1)) $((i*200+199)); echo e$i >&2; usleep 100000; i=$((i+1)); done; sleep 60";
     let _container = Running::start("pages", &[], script);
     let mut live: Vec<(EntryId, String)> = view.until(5_000).await.iter().map(|line| (line.id, line.text.to_string())).collect();
     live.sort();

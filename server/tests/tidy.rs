@@ -232,7 +232,9 @@ fn nothing_is_left_for_later() {
     let found = offenders(&rust, &words.each_ref().map(String::as_str));
     assert!(found.is_empty(), "{found:#?}");
     let sleeping = format!("{}::{}(", "thread", "sleep");
-    let found = offenders(&rust, &[&sleeping]);
+    // A soak lets time pass: that is what it measures.
+    let timed: Vec<_> = rust.into_iter().filter(|(path, _)| !path.contains("/soak")).collect();
+    let found = offenders(&timed, &[&sleeping]);
     assert!(found.is_empty(), "{found:#?}");
 }
 
@@ -264,10 +266,10 @@ fn styles_mirror_the_views() {
     for ring in ["ui", "parts", "pages"] {
         let views = names(&format!("app/src/{ring}"), "", ".rs");
         let styles = names(&format!("style/{ring}"), "_", ".scss");
-        // A folder's own view stands in `mod.rs`. Three styles are of elements that several views write themselves.
-        const ELEMENTS: [&str; 3] = ["button", "table", "virtual_list"];
+        // A folder's own view stands in `mod.rs`. Four styles are of what several views write themselves.
+        const SHARED: [&str; 4] = ["button", "gate", "table", "virtual_list"];
         let has_view = |style: &String| {
-            views.contains(style) || views.contains(&format!("{style}/mod")) || ring == "ui" && ELEMENTS.contains(&style.as_str())
+            views.contains(style) || views.contains(&format!("{style}/mod")) || SHARED.contains(&style.as_str())
         };
         let lonely: Vec<&String> = styles.iter().filter(|style| !has_view(style)).collect();
         assert!(lonely.is_empty(), "style/{ring} without a view in app/src/{ring}: {lonely:?}");

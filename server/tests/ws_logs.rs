@@ -2,11 +2,10 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use common::{LIMIT, Person, Request, Socket, TestServer, eventually, numbered};
-use model::{Entry, EntryId, Labels, Level, Role, ServerMsg, Timestamp};
-use ops::source::{Line, ServiceKey, Stream};
+use common::{LIMIT, Person, Request, Socket, TestServer, eventually, flood, numbered};
+use model::{Entry, Role, ServerMsg};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -156,30 +155,15 @@ async fn what_is_no_message_closes_the_socket() {
     assert!(matches!(socket.closed(LIMIT).await, 4400 | 1009 | 1006));
 }
 
-fn flood_stream() -> Arc<Stream> {
-    let key = ServiceKey { host: "local".into(), project: None, name: "flood".into(), kind_file: false };
-    Arc::new(Stream::new(key, Labels::from([("service", "flood")])))
-}
-
-fn flood_lines(stream: &Arc<Stream>, range: std::ops::Range<u64>, padding: &str) -> Vec<Arc<Line>> {
-    range
-        .map(|n| {
-            let at = Timestamp(1_772_359_200_000_000_000 + i64::try_from(n).unwrap());
-            let id = EntryId { at, stream: stream.hash, ordinal: 0 };
-            Arc::new(Line { id, stream: stream.clone(), text: format!("n={n} {padding}").into(), level: Level::Info, group: id })
-        })
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_line_of_a_flood_is_sent_or_counted_as_lost() {
     const LINES: u64 = 50_000;
     let (server, admin) = sample(1).await;
     let mut socket = Socket::open(&admin, "/ws/logs?tail=0").await;
     eventually(|| async { (server.ops.hub.totals().viewers == 1).then_some(()) }).await;
-    let stream = flood_stream();
+    let stream = flood::stream();
     for start in (0..LINES).step_by(500) {
-        server.ops.hub.publish(&flood_lines(&stream, start..start + 500, ""), server::clock::now());
+        server.ops.hub.publish(&flood::lines(&stream, start..start + 500, ""), server::clock::now());
     }
     let told = socket.read(LINES).await;
     assert_eq!(told.entries.len() as u64 + told.dropped, LINES);
@@ -193,43 +177,9 @@ async fn each_line_of_a_flood_is_sent_or_counted_as_lost() {
         assert!(!told.entries.iter().any(|entry| entry.id == from || entry.id == to));
     }
     assert!(socket.is_quiet());
-    let last = flood_lines(&stream, LINES..LINES + 1, "");
+    let last = flood::lines(&stream, LINES..LINES + 1, "");
     server.ops.hub.publish(&last, server::clock::now());
     assert_eq!(socket.read(1).await.entries[0].id, last[0].id, "the view goes on");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_does_not_read_costs_little_and_holds_up_nobody() {
-    let (server, admin) = sample(1).await;
-    let mut deaf = Socket::open(&admin, "/ws/logs?tail=0&search=n%3D").await;
-    let mut other = Socket::open(&admin, "/ws/logs?tail=0").await;
-    eventually(|| async { (server.ops.hub.totals().viewers == 2).then_some(()) }).await;
-    let stream = flood_stream();
-    let padding = "x".repeat(1_000);
-    let before = resident_bytes();
-    // 80 MB of lines, each batch read by the other before the next comes.
-    const BATCH: u64 = 800;
-    const BATCHES: u64 = 100;
-    for batch in 0..BATCHES {
-        let lines = flood_lines(&stream, batch * BATCH..(batch + 1) * BATCH, &padding);
-        server.ops.hub.publish(&lines, server::clock::now());
-        drop(lines);
-        let told = other.read(BATCH).await;
-        assert_eq!(told.dropped, 0, "the other reader misses nothing");
-    }
-    let grown = resident_bytes().saturating_sub(before);
-    // 16 frames of at most a megabyte, their lines, and what the kernel holds of the socket.
-    assert!(grown < 60 << 20, "grew by {} MiB", grown >> 20);
-    // When it reads again it is told how much it missed, and misses none of that count.
-    let told = deaf.read(BATCHES * BATCH).await;
-    assert_eq!(told.entries.len() as u64 + told.dropped, BATCHES * BATCH);
-    assert!(told.dropped > 0);
-}
-
-/// Of this process, from `/proc/self/statm` (pages of 4 KiB on the machines we test on).
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

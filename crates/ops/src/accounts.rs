@@ -92,6 +92,11 @@ impl Accounts {
         setup.as_ref().is_some_and(|link| bool::from(link.token_hash.ct_eq(&given)) && now < link.expires)
     }
 
+    /// Whether the console waits for its set-up: there is no account yet.
+    pub fn setup_pending(&self) -> bool {
+        self.setup.lock().expect("no panic while held").is_some()
+    }
+
     /// Creates the first administrator; the link is used up.
     ///
     /// # Errors
@@ -250,6 +255,8 @@ impl Accounts {
         let user = self.new_user(username, password, role, cx.now).await?;
         let event = AuditEvent::new(cx, "user.create", username, Outcome::Done).detail(format!("role {role}"));
         self.store.user_create(&user, event).await?;
+        // With an account there is nothing left to set up.
+        *self.setup.lock().expect("no panic while held") = None;
         Ok(summary(user))
     }
 

@@ -96,6 +96,8 @@ struct File {
     stream: Arc<Stream>,
     kind: ServiceKind,
     tracked: Option<Tracked>,
+    /// Whether its end was reached once. What is appended after that is news, whatever time its lines carry.
+    caught_up: bool,
 }
 
 impl Folder {
@@ -150,7 +152,7 @@ impl Folder {
         let job = if console { "console" } else { "files" };
         let labels = Labels::from([("service", name), ("service_name", name), ("stream", "stdout"), ("job", job), ("host", "local")]);
         let kind = if console { ServiceKind::Console } else { ServiceKind::File };
-        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None })
+        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None, caught_up: false })
     }
 
     /// What is at a path, if it is a regular file that does not lead out of the folder.
@@ -174,13 +176,14 @@ impl Folder {
 
     fn look(&mut self, path: &Path, file: &mut File) -> io::Result<bool> {
         let now = (self.clock)();
+        let since = if file.caught_up { Timestamp::MIN } else { Timestamp(now.0 - LOOK_BACK_NS) };
         let found = self.found(path)?;
         if let Some(tracked) = &mut file.tracked
             && found.as_ref().is_none_or(|found| !tracked.is(found))
         {
             // Renamed or deleted: what was still written to it, then no more.
             let mut lines = Vec::new();
-            while tracked.take(&file.stream, now, Timestamp(now.0 - LOOK_BACK_NS), true, &mut lines)? {}
+            while tracked.take(&file.stream, now, since, true, &mut lines)? {}
             self.publish(&lines, now);
             file.tracked = None;
             let _ = std::fs::remove_file(self.sidecar(path));
@@ -195,7 +198,8 @@ impl Folder {
         }
         let tracked = file.tracked.as_mut().expect("opened above");
         let mut lines = Vec::new();
-        let more = tracked.take(&file.stream, now, Timestamp(now.0 - LOOK_BACK_NS), false, &mut lines)?;
+        let more = tracked.take(&file.stream, now, since, false, &mut lines)?;
+        file.caught_up |= !more;
         self.publish(&lines, now);
         self.tell(path, file, ServiceStatus::Running, None);
         Ok(more)

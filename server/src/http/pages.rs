@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use app::{
+    Gate,
     App, AssetNames,
     shell::{Insecure, Theme},
 };
@@ -40,6 +41,11 @@ fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
             let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
             provide_context(Theme::from_cookies(cookies));
             provide_context(Insecure(arrival.is_some_and(|arrival| !arrival.https && !arrival.address.is_loopback())));
+            if parts.uri.path() == app::paths::SETUP {
+                let query = parts.uri.query().unwrap_or_default();
+                let token = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token").map(|(_, token)| token.into_owned());
+                app::ssr::leave_dead_setup(&token.unwrap_or_default());
+            }
         }
         if let (Some(options), Some(nonce)) = (use_context::<ResponseOptions>(), leptos::nonce::use_nonce())
             && let Ok(value) = HeaderValue::from_str(&policy(&format!("'nonce-{nonce}' 'wasm-unsafe-eval'")))
@@ -62,6 +68,12 @@ pub fn routes(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     // Server functions have one door of ours, `/rpc/{*name}`: as routes of their own they would not be in the list of doors.
     let functions = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
     let pages = generate_route_list_with_exclusions(App, Some(functions));
+    let functions = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
+    let gate = generate_route_list_with_exclusions(Gate, Some(functions));
+    let router = router.leptos_routes_with_context(state, gate, context(state), {
+        let names = names.clone();
+        move || app::gate_shell(names.clone())
+    });
     router.leptos_routes_with_context(state, pages, context(state), move || app::shell(names.clone()))
 }
 

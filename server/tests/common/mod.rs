@@ -2,6 +2,7 @@
 //! a client that sends exactly what a test says. No Docker: its socket does not exist.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
+pub mod flood;
 pub mod person;
 pub mod socket;
 

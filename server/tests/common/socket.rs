@@ -75,8 +75,10 @@ impl Socket {
 
     /// The next message of the protocol; `Err` is how the socket closed.
     pub async fn next(&mut self) -> Result<ServerMsg, Option<CloseFrame>> {
+        // Pings do not renew the patience.
+        let until = tokio::time::Instant::now() + LIMIT;
         loop {
-            let message = tokio::time::timeout(LIMIT, self.stream.next()).await.expect("a frame in time");
+            let message = tokio::time::timeout_at(until, self.stream.next()).await.expect("a frame in time");
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame),

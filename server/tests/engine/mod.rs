@@ -111,7 +111,7 @@ impl Console {
 
     pub fn watch(&self, service: &str) -> View {
         let selector = Selector::parse([service]).expect("a name");
-        View { subscription: self.hub.subscribe(selector, Arc::default()), lines: Vec::new(), state: None }
+        View { subscription: self.hub.subscribe(selector, Arc::default()), lines: Vec::new(), state: None, missed: 0, may_miss: false }
     }
 
     pub fn plan(&self, service: &str, direction: Direction, limit: usize, cursor: Option<EntryId>, filter: Filter) -> LogPlan {
@@ -136,13 +136,17 @@ pub struct View {
     subscription: Subscription,
     lines: Vec<Arc<Line>>,
     state: Option<StreamState>,
+    /// Lines in gaps.
+    pub missed: usize,
+    /// Whether a gap is no failure.
+    pub may_miss: bool,
 }
 
 impl View {
     /// All lines seen so far, once they are at least so many.
     pub async fn until(&mut self, lines: usize) -> Vec<Arc<Line>> {
         let waited = tokio::time::timeout(LIMIT, async {
-            while self.lines.len() < lines {
+            while self.lines.len() + self.missed < lines {
                 self.step().await;
             }
         });
@@ -154,7 +158,7 @@ impl View {
 
     /// All lines seen, once `more` have come or nothing has for `quiet`.
     pub async fn more(&mut self, more: usize, quiet: Duration) -> Vec<Arc<Line>> {
-        let wanted = self.lines.len() + more;
+        let wanted = self.lines.len().saturating_add(more);
         while self.lines.len() < wanted && tokio::time::timeout(quiet, self.step()).await.is_ok() {}
         self.lines.clone()
     }
@@ -171,6 +175,7 @@ impl View {
     async fn step(&mut self) {
         match self.subscription.next().await {
             LiveItem::Frame(frame) => self.lines.extend(frame.lines.iter().cloned()),
+            LiveItem::Gap { dropped, .. } if self.may_miss => self.missed += dropped as usize,
             LiveItem::Gap { dropped, .. } => panic!("a gap of {dropped} lines"),
             LiveItem::State(state) => self.state = Some(state),
         }

@@ -132,11 +132,11 @@ async fn export(
     let mut ask = query.log_ask(service)?;
     let format = query.parsed::<Format>("format", "ndjson, json, csv or txt")?.unwrap_or(Format::Ndjson);
     query.end(&format!("format, {LOG_PARAMETERS}"))?;
-    ask.limit = Some(LogQuery::MAX_LIMIT);
     ask.direction = Some(ask.direction.unwrap_or(Direction::Forward));
     // Lines that come while it runs would never let it end.
     ask.end_time.get_or_insert_with(|| "now".to_owned());
-    let query = LogQuery::parse(&ask, cx.now).map_err(Refusal::from)?;
+    // A `limit` is checked and then not used: an export is whole.
+    let query = LogQuery { limit: LogQuery::MAX_LIMIT, ..LogQuery::parse(&ask, cx.now)? };
     // The first page is read before the answer begins, so that an error is still an error.
     let first = state.ops.log_export_page(&cx, &query).await?;
     if let Some(warning) = first.warnings.first() {
