@@ -1,0 +1,3 @@
+//! The browser end of the sockets.
+
+pub mod socket;

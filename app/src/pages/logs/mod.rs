@@ -1,0 +1,307 @@
+//! The log viewer. The page reads the address and shows controls; [`viewer`] draws the lines by hand.
+
+mod buffer;
+mod input;
+mod load;
+mod outlets;
+mod viewer;
+
+use std::{cell::RefCell, rc::Rc};
+
+use leptos::{html, prelude::*, task::spawn_local};
+use leptos_meta::Title;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_location, use_navigate, use_query_map},
+};
+use model::{Permission, Service};
+use send_wrapper::SendWrapper;
+
+use self::{
+    outlets::{Command, Older, Outlets, Status, put},
+    viewer::Viewer,
+};
+use super::Who;
+use crate::{
+    parts::{
+        QueryBar, ServicePicker, StyleBar,
+        log_view::{LogStyle, LogView},
+    },
+    paths, rpc,
+    ui::{KeyHelp, Toasts, text},
+};
+
+/// Where a person's style is kept in the browser.
+const STYLE_KEY: &str = "docaiche_log_style";
+
+/// Reads from the address what [`LogView`] says.
+#[component]
+pub fn Logs() -> impl IntoView {
+    let query = use_query_map();
+    let view = Memo::new(move |_| query.with(|query| LogView::read(&|name| query.get_all(name).unwrap_or_default())));
+    let out = Outlets::new();
+    let list = NodeRef::<html::Div>::new();
+    run_viewer(list, view, out);
+    keep_style(out.style);
+    follow_links(out);
+    let services = RwSignal::new(None);
+    let ask_services = Callback::new(move |()| ask_services(services));
+    view! {
+        <Title text="Logs"/>
+        <section class="logs-page" aria-labelledby="logs-title">
+            <h1 id="logs-title" class="visually-hidden">"Logs"</h1>
+            <div class="logs-bar">
+                <ServicePicker services=services chosen=Signal::derive(move || view.get().service) ask=ask_services choose=choose(view, out)/>
+                <QueryBar view=view go=out.go error=out.search_error hits=out.hits next=Callback::new(move |down| out.ask(Command::Match(down)))/>
+                <StyleBar style=out.style/>
+            </div>
+            <StatusLine out=out view=view/>
+            <div class="logs-box">
+                <div class="log-list virtual-list" role="log" aria-live="off" aria-label="Log lines" tabindex="0" node_ref=list></div>
+                <Over out=out view=view/>
+            </div>
+            <p class="visually-hidden" role="status">{out.said}</p>
+        </section>
+    }
+    .into_any()
+}
+
+fn choose(view: Memo<LogView>, out: Outlets) -> Callback<Vec<String>> {
+    Callback::new(move |service| out.go.set(Some((LogView { service, at: None, ..view.get_untracked() }, true))))
+}
+
+fn ask_services(services: RwSignal<Option<Result<Vec<Service>, String>>>) {
+    spawn_local(async move {
+        let found = rpc::logs::services_list().await.map_err(|failure| failure.to_string());
+        services.try_set(Some(found));
+    });
+}
+
+/// Makes the viewer in the browser and passes it what changes.
+fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
+    let who = use_context::<Who>();
+    let toasts = use_context::<Toasts>();
+    let help = use_context::<KeyHelp>();
+    let path = use_location().pathname;
+    let held: Rc<RefCell<Option<Rc<Viewer>>>> = Rc::default();
+    let made = RwSignal::new(false);
+    let viewer = held.clone();
+    Effect::new(move |_| {
+        let allowed = who.is_none_or(|who| who.may(Permission::LogsRead));
+        let known = who.is_none_or(|who| who.0.get().is_some());
+        let Some(list) = list.get().filter(|_| known) else { return };
+        if !allowed {
+            put(out.status, Status::Refused);
+        } else if viewer.borrow().is_none() {
+            *viewer.borrow_mut() = Some(Viewer::new(list.into(), out, toasts));
+            made.set(true);
+        }
+    });
+    let viewer = held.clone();
+    Effect::new(move |_| {
+        if let Some(help) = help {
+            help.add(input::KEYS);
+        }
+        let viewer = SendWrapper::new(viewer.clone());
+        on_cleanup(move || {
+            if let Some(viewer) = viewer.take().take() {
+                viewer.close();
+            }
+        });
+    });
+    let viewer = held.clone();
+    Effect::new(move |_| {
+        let style = out.style.get();
+        if let Some(viewer) = viewer.borrow().as_ref().filter(|_| made.get()) {
+            viewer.configure(style);
+        }
+    });
+    let viewer = held.clone();
+    Effect::new(move |_| {
+        let view = view.get();
+        // On the way to another page the query is that one's.
+        let here = path.get_untracked() == paths::LOGS;
+        if made.get()
+            && here
+            && let Some(viewer) = viewer.borrow().as_ref()
+        {
+            viewer.show(view);
+        }
+    });
+    Effect::new(move |_| {
+        if out.commands.with(Vec::is_empty) {
+            return;
+        }
+        let commands = out.commands.try_update_untracked(std::mem::take).unwrap_or_default();
+        if let Some(viewer) = held.borrow().as_ref() {
+            commands.into_iter().for_each(|command| viewer.run(command));
+        }
+    });
+}
+
+/// Reads the style when the page starts, and keeps what is changed.
+fn keep_style(style: RwSignal<LogStyle>) {
+    Effect::new(move |read: Option<()>| {
+        let storage = window().local_storage().ok().flatten();
+        if read.is_some() {
+            let text = style.with(LogStyle::print);
+            // A full or forbidden storage keeps nothing: the style then lasts as long as the page.
+            let _ = storage.map(|storage| storage.set_item(STYLE_KEY, &text));
+            return;
+        }
+        let kept = storage.and_then(|storage| storage.get_item(STYLE_KEY).ok().flatten());
+        style.track();
+        if let Some(kept) = kept {
+            put(style, LogStyle::parse(&kept));
+        }
+    });
+}
+
+fn follow_links(out: Outlets) {
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if let Some((view, push)) = out.go.get() {
+            navigate(&view.url(), NavigateOptions { replace: !push, scroll: false, ..NavigateOptions::default() });
+        }
+    });
+}
+
+/// How it stands with the lines, in a word and a dot, and what else is to be told.
+#[component]
+fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
+    let word = move || match out.status.get() {
+        Status::Connecting => "Connecting…".to_owned(),
+        Status::Live => "Live".to_owned(),
+        Status::DockerAway => "Docker does not answer, trying again".to_owned(),
+        Status::Lost(seconds) => ["Connection to the console lost, trying again in ", &seconds.to_string(), " s"].concat(),
+        Status::Ended => "Ended: the container is gone".to_owned(),
+        Status::Still => "Around the line of a link".to_owned(),
+        Status::Refused => "Not permitted".to_owned(),
+        Status::Failed(_) => "Not connected".to_owned(),
+    };
+    let state = move || match out.status.get() {
+        Status::Live => "live",
+        Status::Connecting => "connecting",
+        Status::DockerAway | Status::Lost(_) => "lost",
+        Status::Ended | Status::Still => "still",
+        Status::Refused | Status::Failed(_) => "failed",
+    };
+    let older = move || match out.older.get() {
+        Older::Idle => None,
+        Older::Loading => Some("Loading older lines…".to_owned()),
+        Older::Beginning => Some("That is the beginning".to_owned()),
+        Older::Full => Some("200,000 lines are held; narrow the search to see older ones".to_owned()),
+        Older::Failed(why) => Some("Older lines did not load: ".to_owned() + &why),
+    };
+    let what = move || {
+        let service = view.get().service;
+        if service.is_empty() { "All services".to_owned() } else { service.join(", ") }
+    };
+    view! {
+        <div class="logs-status" data-paused=move || out.paused.get().to_string()>
+            <span class="logs-state" role="status" data-state=state>
+                {word}
+            </span>
+            <PauseBar out=out/>
+            <span class="logs-what">{what}</span>
+            <span class="logs-note">{older}</span>
+            <span class="logs-note" data-kind="warning">
+                {move || out.warning.get()}
+            </span>
+        </div>
+    }
+    .into_any()
+}
+
+/// Pause, or what no one overlooks: it is paused. Always in the same place and nowhere above lines, so that nothing comes to lie under a
+/// pointer that is pressed.
+#[component]
+fn PauseBar(out: Outlets) -> impl IntoView {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Shown {
+        Pause,
+        Paused,
+        NotLive,
+        Nothing,
+    }
+    let shown = Memo::new(move |_| match (out.status.get(), out.paused.get()) {
+        (Status::Refused | Status::Failed(_), _) => Shown::Nothing,
+        (Status::Still, _) => Shown::NotLive,
+        (_, true) => Shown::Paused,
+        (_, false) => Shown::Pause,
+    });
+    let says = move || {
+        let unseen = out.unseen.get();
+        if unseen == 0 { "Paused".to_owned() } else { ["Paused · ", &text::grouped(unseen), " new"].concat() }
+    };
+    let button = move |name: &'static str, command| {
+        let kind = if command == Command::Pause { "normal" } else { "primary" };
+        view! {
+            <button type="button" class="button" data-kind=kind on:click=move |_| out.ask(command)>
+                {name}
+            </button>
+        }
+        .into_any()
+    };
+    view! {
+        <div class="logs-pause">
+            {move || match shown.get() {
+                Shown::Nothing => ().into_any(),
+                Shown::Pause => button("Pause", Command::Pause),
+                Shown::NotLive => button("Jump to live", Command::Resume),
+                Shown::Paused => {
+                    view! {
+                        <span class="logs-paused">{says} " · " <kbd>"Space"</kbd> " to resume"</span>
+                        {button("Resume", Command::Resume)}
+                    }
+                        .into_any()
+                }
+            }}
+        </div>
+    }
+    .into_any()
+}
+
+/// What stands in place of lines.
+#[component]
+fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
+    let clear = move || {
+        view.get().is_filtered().then(|| {
+            view! {
+                <button type="button" class="button" on:click=move |_| out.go.set(Some((view.get_untracked().cleared(), true)))>
+                    "Clear filters"
+                </button>
+            }
+        })
+    };
+    let retry = move || {
+        matches!(out.status.get(), Status::Failed(_)).then(|| {
+            view! {
+                <button type="button" class="button" on:click=move |_| out.ask(Command::Retry)>
+                    "Try again"
+                </button>
+            }
+        })
+    };
+    let says = Memo::new(move |_| match out.status.get() {
+        Status::Failed(why) => Some((why, String::new())),
+        Status::Refused => {
+            Some(("Your role does not include logs".to_owned(), "Lines are for developers, operators and administrators.".to_owned()))
+        }
+        _ if !out.empty.get() => None,
+        _ if view.get().is_filtered() => Some(("Nothing matches".to_owned(), "New lines that match appear here by themselves.".to_owned())),
+        Status::Ended => Some(("No lines".to_owned(), "The container is gone and has left nothing.".to_owned())),
+        _ => Some(("No lines yet".to_owned(), "They appear here as they are written.".to_owned())),
+    });
+    move || {
+        let (title, detail) = says.get()?;
+        Some(view! {
+            <div class="logs-over">
+                <p class="empty-title">{title}</p>
+                <p>{detail}</p>
+                {clear}
+                {retry}
+            </div>
+        })
+    }
+}
