@@ -41,6 +41,7 @@ const visits: Visit[] = [
         link.href = "/no/such/page";
         document.querySelector("main")?.append(link);
         link.click();
+        link.remove();
       }),
   },
 ];
@@ -77,7 +78,7 @@ async function settled(page: Page, visit: Visit): Promise<void> {
   await expect(page.getByRole("heading", { name: visit.heading, level: 1 })).toBeAttached();
   if (visit.path === "/api/docs") return;
   await alive(page);
-  await expect(page.getByText("Loading…")).toHaveCount(0);
+  await expect(page.getByText("Loading…").filter({ visible: true })).toHaveCount(0);
   if (visit.path === "/logs") await expect(new Lines(page).state).toHaveText("Live");
   if (visit.path === "/logs") await expect(new Lines(page).rows.first()).toBeVisible();
 }
@@ -107,7 +108,7 @@ for (const visit of visits) {
         const { width, inner, canvas } = await page.evaluate(() => ({
           width: document.scrollingElement?.scrollWidth ?? 0,
           inner: innerWidth,
-          canvas: getComputedStyle(document.body).backgroundColor,
+          canvas: getComputedStyle(document.documentElement).backgroundColor,
         }));
         expect(width, "no scrolling sideways").toBeLessThanOrEqual(inner);
         const [red = 0] = (/\d+/.exec(canvas) ?? ["0"]).map(Number);

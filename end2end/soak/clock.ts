@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { waitFor } from "../console";
 import { runContainer } from "../docker";
 import type { Fault } from "./kit/fault";
 import { Viewer } from "./kit/viewer";
@@ -27,6 +28,8 @@ export default {
     ];
     for (const { name, write, to } of services) {
       await api.knows(name);
+      // Lines that a first look finds are history, of which live views show the last five minutes only: what follows must be new.
+      await waitFor("the container to be followed", 15_000, async () => (await api.upstreams()) === 1);
       const viewer = await Viewer.watch(api, name);
       world.after(() => viewer.end());
       for (let step = 0; step < clocks.length; step += 1) {

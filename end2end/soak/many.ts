@@ -27,7 +27,7 @@ export default {
     }
     const full = rssBytes(server.pid);
     world.note(`RSS ${(empty / 1e6).toFixed(0)} → ${(full / 1e6).toFixed(0)} MB with ${many}: ${((full - empty) / many / 1e3).toFixed(0)} KB each`);
-    world.engine.clear();
+    await world.engine.clear();
     await waitFor("all upstreams to be let go", 60_000, async () => (await api.upstreams()) === 0);
   },
 } satisfies Fault;

@@ -74,7 +74,7 @@ export class World {
     for (const cleanUp of this.cleanUps.reverse()) await Promise.resolve().then(cleanUp).catch((error: Error) => complaints.push(error.message));
     // A panic is told of above.
     for (const one of this.consoles) await one.dispose().catch(() => undefined);
-    this.engine.clear();
+    await this.engine.clear();
     return complaints;
   }
 }
