@@ -46,7 +46,9 @@ unit() {
     cargo nextest run --workspace --exclude frontend
     cargo test --quiet --workspace --exclude frontend --doc
   else
-    cargo test --workspace --exclude frontend
+    # Several consoles in one process disturb each other's page rendering; nextest gives each test a process of its own.
+    cargo test --workspace --exclude frontend --exclude server
+    cargo test --package server -- --test-threads=1
   fi
 }
 docs() { RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps --document-private-items --workspace --exclude frontend; }
@@ -54,6 +56,7 @@ browser() {
   scripts/demo.sh image
   cd end2end
   npx --no-install tsc --noEmit
+  npx --no-install tsc --noEmit -p ../bench
   npx --no-install playwright test
 }
 
@@ -68,6 +71,7 @@ step build cargo xtask build
 needs build image scripts/test-image.sh
 needs build browser browser
 needs build api scripts/test-api.sh
+needs build faults scripts/soak.sh --short
 
 printf '\n%s\n' "step       result   time"
 printf '%s\n' "${table[@]}"

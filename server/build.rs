@@ -31,7 +31,8 @@ fn main() {
 /// The commit this is built from, short; `unknown` outside a checkout. Read again when HEAD moves.
 fn commit() -> String {
     println!("cargo::rerun-if-changed=../.git/logs/HEAD");
-    let output = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok().filter(|output| output.status.success());
+    let output =
+        std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok().filter(|output| output.status.success());
     output.map_or_else(|| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -70,7 +70,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         bail!("the TLS library was set up twice");
     }
     let file = telemetry::console_log(&config.collect.log_dir, &config.store.data_dir);
-    let _log = telemetry::init(telemetry::Options { file: Some(file), filter: config.telemetry.filter.clone() }).context("cannot start logging")?;
+    let _log = telemetry::init(telemetry::Options { file: Some(file), filter: config.telemetry.filter.clone() })
+        .context("cannot start logging")?;
     let listen = config.http.listen;
     let public = config.http.public_url.as_ref().map(|url| url.origin());
     let scheme = if config.http.tls.is_some() { "https" } else { "http" };
@@ -84,7 +85,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!(kind = "lifecycle", "shutting down");
         shutdown();
     });
-    let host = if address.ip().is_unspecified() || address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    let host = if address.ip().is_unspecified() || address.ip().is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
     let origin = public.unwrap_or_else(|| format!("{scheme}://{host}"));
     tracing::info!(kind = "lifecycle", version = server::machine::VERSION, commit = server::machine::COMMIT, %address, "the console answers on {origin}");
     let mut notice = format!("\n  DocAIche Console is at {origin}\n");
@@ -189,7 +194,8 @@ async fn healthcheck(config: &Config) -> anyhow::Result<()> {
         .build()
         .context("cannot make a client")?;
     let scheme = if tls { "https" } else { "http" };
-    let answer = client.get(format!("{scheme}://{address}/healthz")).header("host", host).send().await.context("the console does not answer")?;
+    let answer =
+        client.get(format!("{scheme}://{address}/healthz")).header("host", host).send().await.context("the console does not answer")?;
     if !answer.status().is_success() {
         bail!("the console answers {}", answer.status());
     }

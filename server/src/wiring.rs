@@ -49,7 +49,13 @@ pub async fn wire(config: Config) -> anyhow::Result<Server> {
     let ops = Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub));
 
     let (audit, refusals) = AuditSink::channel();
-    let cx = OpCtx { actor: Actor::System, request_id: "start".into(), address: IpAddr::V4(Ipv4Addr::LOCALHOST), now: started, audit: audit.clone() };
+    let cx = OpCtx {
+        actor: Actor::System,
+        request_id: "start".into(),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        now: started,
+        audit: audit.clone(),
+    };
     if let Some(password) = &config.store.admin_password {
         let created = ops.accounts.admin_from_environment(&cx, password.expose().to_owned()).await;
         created.map_err(|error| anyhow::anyhow!("DOCAICHE_ADMIN_PASSWORD: {}", error.problem()))?;
@@ -91,7 +97,8 @@ fn collect(config: &Config, hub: &Arc<Hub>, closing: &CancellationToken, tasks: 
         if name == "local" {
             local = Some(host.clone());
         }
-        let (source, task, stats) = DockerCollector::spawn(host, hub.clone(), config.collect.exclude.clone(), clock.clone(), closing.clone());
+        let (source, task, stats) =
+            DockerCollector::spawn(host, hub.clone(), config.collect.exclude.clone(), clock.clone(), closing.clone());
         sources.push(source);
         counts.push((LineSource::Docker, name.clone(), stats));
         tasks.spawn(task);

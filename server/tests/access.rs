@@ -493,3 +493,21 @@ async fn after_signing_in_one_stays_on_this_console() {
     let page = server.anonymous().get("/logs?service=shop%2Fweb").await;
     assert_eq!((page.status, page.header("location")), (303, "/login?next=%2Flogs%3Fservice%3Dshop%252Fweb"));
 }
+
+/// Rendering waits for resources that other threads finish: a page that waits for ever shows only now and then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_page_answers_each_time() {
+    let (server, admin) = TestServer::admin().await;
+    for path in ["/", "/account", "/users", "/logs", "/login"] {
+        let loads = (0..100).map(|_| {
+            let admin = admin.clone();
+            async move { tokio::spawn(async move { admin.get(path).await.status }).await.unwrap() }
+        });
+        let mut loads = loads.collect::<Vec<_>>();
+        while !loads.is_empty() {
+            let some = loads.split_off(loads.len().saturating_sub(8));
+            assert!(futures::future::join_all(some).await.into_iter().all(|status| status == 200), "{path}");
+        }
+    }
+    drop(server);
+}

@@ -22,7 +22,11 @@ fn texts(lines: &[Arc<Line>], output: &str) -> Vec<String> {
 async fn lines_of_a_container_started_later_arrive_live_with_their_labels() {
     let console = Console::start(LOCAL);
     let mut view = console.watch("live-labels");
-    let _container = Running::start("live-labels", &["-l", "com.docker.compose.project=shop", "-l", "docaiche.service=live-labels"], "echo out; echo err >&2; sleep 60");
+    let _container = Running::start(
+        "live-labels",
+        &["-l", "com.docker.compose.project=shop", "-l", "docaiche.service=live-labels"],
+        "echo out; echo err >&2; sleep 60",
+    );
     let lines = view.until(2).await;
     for line in &lines {
         let labels = &line.stream.labels;
@@ -46,7 +50,8 @@ async fn odd_lines_arrive_whole_with_and_without_a_terminal() {
         let mut view = console.watch(name);
         let _container = Running::start(name, flags, script);
         let lines = view.until(7).await;
-        let expect = ["\u{1}\u{2}NUL\0end", "bad \u{fffd}\u{fffd} bytes", "", "\u{1b}[31m\u{1b}[0m", &"x".repeat(1_000_000), "é€😀", "last"];
+        let expect =
+            ["\u{1}\u{2}NUL\0end", "bad \u{fffd}\u{fffd} bytes", "", "\u{1b}[31m\u{1b}[0m", &"x".repeat(1_000_000), "é€😀", "last"];
         let got = texts(&lines, "stdout");
         for (got, expect) in got.iter().zip(expect) {
             assert_eq!(got.len(), expect.len(), "{name}: {:?}", &got[..got.len().min(80)]);
@@ -63,7 +68,8 @@ async fn pages_in_both_directions_are_the_whole_and_have_the_ids_of_the_live_lin
     let console = Console::start(LOCAL);
     let mut view = console.watch("pages");
     // Slow enough for one live view, and not before the test watches again: starting a container blocks it.
-    let script = "sleep 2; i=0; while [ $i -lt 25 ]; do seq $((i*200+1)) $((i*200+199)); echo e$i >&2; usleep 100000; i=$((i+1)); done; sleep 60";
+    let script =
+        "sleep 2; i=0; while [ $i -lt 25 ]; do seq $((i*200+1)) $((i*200+199)); echo e$i >&2; usleep 100000; i=$((i+1)); done; sleep 60";
     let _container = Running::start("pages", &[], script);
     let mut live: Vec<(EntryId, String)> = view.until(5_000).await.iter().map(|line| (line.id, line.text.to_string())).collect();
     live.sort();
@@ -95,7 +101,8 @@ async fn pages_in_both_directions_are_the_whole_and_have_the_ids_of_the_live_lin
     // A range in the middle, from both ends.
     let (from, to) = (live[1_000].0.at, live[2_000].0.at);
     for direction in [Direction::Forward, Direction::Backward] {
-        let plan = LogPlan { range: TimeRange { start: from, end: to }, ..console.plan("pages", direction, 5_000, None, Filter::default()) };
+        let plan =
+            LogPlan { range: TimeRange { start: from, end: to }, ..console.plan("pages", direction, 5_000, None, Filter::default()) };
         let mut page = console.logs.search(&plan).await.unwrap().lines;
         if direction == Direction::Backward {
             page.reverse();

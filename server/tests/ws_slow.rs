@@ -13,9 +13,9 @@ async fn a_reader_that_does_not_read_costs_little_and_holds_up_nobody() {
     let stream = flood::stream();
     let padding = "x".repeat(1_000);
     let before = resident_bytes();
-    // 80 MB of lines, each batch read by the other before the next comes.
+    // 40 MB of lines, each batch read by the other before the next comes.
     const BATCH: u64 = 800;
-    const BATCHES: u64 = 100;
+    const BATCHES: u64 = 50;
     for batch in 0..BATCHES {
         let lines = flood::lines(&stream, batch * BATCH..(batch + 1) * BATCH, &padding);
         server.ops.hub.publish(&lines, server::clock::now());

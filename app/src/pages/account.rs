@@ -29,7 +29,7 @@ pub fn Account() -> impl IntoView {
             <h1>"Account"</h1>
         </div>
         <section class="card account-person" aria-label="Who you are">
-            <Transition fallback=|| view! { <p class="loading">"Loading…"</p> }>{person}</Transition>
+            <Transition fallback=|| view! { <p class="loading">"Loading…"</p> }>{move || person()}</Transition>
         </section>
         <section class="card" aria-labelledby="password-title">
             <h2 id="password-title">"Password"</h2>
@@ -99,7 +99,7 @@ fn PasswordForm(changed: Callback<()>) -> impl IntoView {
 
 /// A problem that belongs to no field.
 pub(super) fn failure(problem: Signal<Option<model::Problem>>) -> impl IntoView {
-    move || problem.get().map(|problem| view! { <Trouble problem=problem/> })
+    view! { {move || problem.get().map(|problem| view! { <Trouble problem=problem/> }.into_any())} }.into_any()
 }
 
 /// Sessions with their buttons, on this page and the one of users.

@@ -1,6 +1,6 @@
 //! Something a person asks the server to do: under way or not, and what came of it.
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
 use leptos::{prelude::*, task::spawn_local};
 use model::{Code, Problem};
@@ -8,6 +8,7 @@ use model::{Code, Problem};
 use crate::{
     parts::trouble::{plain_detail, sign_in_again},
     rpc::Failure,
+    ui::effect,
 };
 
 /// One form's or one button's requests, one at a time.
@@ -21,12 +22,17 @@ impl Attempt {
     /// Busy until the page is alive: a button that waits on it cannot be pressed before it does something.
     pub fn new() -> Self {
         let is_busy = RwSignal::new(true);
-        Effect::new(move |_| is_busy.set(false));
+        effect(move || is_busy.set(false));
         Self { is_busy, problem: RwSignal::new(None) }
     }
 
     /// Sends `request` unless one is under way; `then` gets what it answered. Nothing happens to a page that was left meanwhile.
     pub fn run<T: 'static>(self, request: impl Future<Output = Result<T, Failure>> + 'static, then: impl FnOnce(T) + 'static) {
+        self.run_boxed(Box::pin(request), Box::new(then));
+    }
+
+    /// Compiled once for each kind of answer, not for each request.
+    fn run_boxed<T: 'static>(self, request: Pin<Box<dyn Future<Output = Result<T, Failure>>>>, then: Box<dyn FnOnce(T)>) {
         if self.is_busy.get_untracked() {
             return;
         }

@@ -9,7 +9,7 @@ use crate::{
     paths, rpc,
     rpc::Failure,
     shell::Theme,
-    ui::{KeyGroup, KeyHelp, KeySheet, ToastRegion, Toasts, icon, keys::is_typing},
+    ui::{KeyGroup, KeyHelp, KeySheet, ToastRegion, Toasts, act, effect, icon, keys::is_typing},
 };
 
 /// The signed-in person. Read it inside a `Suspense`.
@@ -30,10 +30,8 @@ impl Who {
     }
 }
 
-const KEYS: KeyGroup = KeyGroup {
-    title: "Everywhere",
-    keys: &[("Ctrl K", "Go to a page or service"), ("?", "This sheet"), ("Esc", "Close what is open")],
-};
+const KEYS: KeyGroup =
+    KeyGroup { title: "Everywhere", keys: &[("Ctrl K", "Go to a page or service"), ("?", "This sheet"), ("Esc", "Close what is open")] };
 
 /// The page's `<main>` with the bar above it.
 #[component]
@@ -47,17 +45,17 @@ pub fn Frame(children: Children) -> impl IntoView {
     let palette = RwSignal::new(false);
     let main = NodeRef::<html::Main>::new();
     let is_alive = RwSignal::new(false);
-    Effect::new(move |_| is_alive.set(true));
-    Effect::new(move |_| help.add(KEYS));
-    Effect::new(move |before: Option<String>| {
+    effect(move || is_alive.set(true));
+    effect(move || help.add(KEYS));
+    let mut before = None;
+    effect(move || {
         let path = path.get();
         // A new page is announced by moving the focus to it, as a load would.
-        if before.is_some_and(|before| before != path)
+        if before.replace(path.clone()).is_some_and(|before| before != path)
             && let Some(main) = main.get_untracked()
         {
             let _ = main.focus();
         }
-        path
     });
     listen_keys(palette, help);
     view! {
@@ -80,7 +78,7 @@ pub fn Frame(children: Children) -> impl IntoView {
 }
 
 fn listen_keys(palette: RwSignal<bool>, help: KeyHelp) {
-    Effect::new(move |_| {
+    effect(move || {
         // Lives as long as the document, as the frame does.
         window_event_listener(ev::keydown, move |event| {
             let chord = event.ctrl_key() || event.meta_key();
@@ -105,7 +103,7 @@ fn Bar(who: Who, theme: Theme, path: Memo<String>, palette: RwSignal<bool>) -> i
     let allowed = move || {
         let logs = who.may(Permission::LogsRead).then(|| link(paths::LOGS, "Logs"));
         let users = who.may(Permission::UsersManage).then(|| link(paths::USERS, "Users"));
-        view! { {logs} {users} }
+        Some(view! { {logs} {users} }.into_any())
     };
     let person = move || {
         who.with_me(|me| {
@@ -113,6 +111,7 @@ fn Bar(who: Who, theme: Theme, path: Memo<String>, palette: RwSignal<bool>) -> i
                 <span class="bar-name">{me.username.clone()}</span>
                 <span class="badge" title=explain(me.role)>{me.role.as_str()}</span>
             }
+            .into_any()
         })
     };
     view! {
@@ -127,26 +126,26 @@ fn Bar(who: Who, theme: Theme, path: Memo<String>, palette: RwSignal<bool>) -> i
             <div id="menu" class="menu" popover="auto" node_ref=menu>
                 <nav
                     aria-label="Main"
-                    on:click=move |_| {
+                    on:click=act(move |_| {
                         if let Some(menu) = menu.get_untracked() {
                             let _ = menu.hide_popover();
                         }
-                    }
+                    })
                 >
                     {link(paths::OVERVIEW, "Overview")}
-                    <Transition>{allowed}</Transition>
+                    <Transition>{move || allowed()}</Transition>
                     {link(paths::ACCOUNT, "Account")}
                     <a href=paths::API_DOCS rel="external">"API docs"</a>
                 </nav>
                 <div class="bar-tools">
                     <ThemeSelect initial=theme/>
-                    <p class="bar-person"><Transition>{person}</Transition></p>
+                    <p class="bar-person"><Transition>{move || person()}</Transition></p>
                     <form method="post" action=paths::LOGOUT>
                         <button type="submit" class="button">"Sign out"</button>
                     </form>
                 </div>
             </div>
-            <button type="button" class="palette-open" aria-keyshortcuts="Control+K Meta+K" on:click=move |_| palette.set(true)>
+            <button type="button" class="palette-open" aria-keyshortcuts="Control+K Meta+K" on:click=act(move |_| palette.set(true))>
                 {icon::icon(icon::SEARCH)}
                 <span>"Go to…"</span>
                 <kbd>"Ctrl K"</kbd>
@@ -175,7 +174,7 @@ fn explain(role: Role) -> &'static str {
 fn Palette(who: Who, open: RwSignal<bool>) -> impl IntoView {
     let places = RwSignal::new(Vec::new());
     let navigate = use_navigate();
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             return;
         }

@@ -18,7 +18,7 @@ use crate::{
     parts::{HealthList, ServiceRow, SystemFacts, Trouble, service_row::trouble},
     paths,
     rpc::{self, Failure},
-    ui::{Empty, text},
+    ui::{Empty, effect, text},
 };
 
 const REFRESH: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ pub fn Overview() -> impl IntoView {
 
 /// Asks again every few seconds while somebody can see it.
 fn refresh(ask: impl Fn() + Copy + Send + Sync + 'static) {
-    Effect::new(move |_| {
+    effect(move || {
         let ask_if_seen = move || {
             if !document().hidden() {
                 ask();
@@ -234,7 +234,9 @@ fn table(services: Vec<Service>, filter: &str, is_trouble_first: bool) -> impl I
 /// The services by project, those without one first; with trouble first, one group without a heading. Within a group by id.
 fn groups(mut services: Vec<Service>, filter: &str, is_trouble_first: bool) -> Vec<(Option<String>, Vec<Service>)> {
     let filter = filter.trim().to_lowercase();
-    services.retain(|service| service.id.to_lowercase().contains(&filter) || service.project.as_deref().unwrap_or_default().to_lowercase().contains(&filter));
+    services.retain(|service| {
+        service.id.to_lowercase().contains(&filter) || service.project.as_deref().unwrap_or_default().to_lowercase().contains(&filter)
+    });
     if is_trouble_first {
         services.sort_by(|a, b| trouble(b).cmp(&trouble(a)).then_with(|| a.id.cmp(&b.id)));
         return if services.is_empty() { Vec::new() } else { vec![(None, services)] };

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     parts::{RoleSelect, Trouble},
     rpc::{self, Failure},
-    ui::{Ago, Toasts},
+    ui::{Ago, Toasts, act},
 };
 
 /// What a row can ask for.
@@ -126,7 +126,7 @@ fn row(user: UserSummary, rows: Rows) -> impl IntoView {
                     type="button"
                     class="button"
                     aria-label=["Set the password of ", &*username].concat()
-                    on:click=move |_| rows.password.set(Some(name.get_value()))
+                    on:click=act(move |_| rows.password.set(Some(name.get_value())))
                 >
                     "Set password"
                 </button>
@@ -134,7 +134,7 @@ fn row(user: UserSummary, rows: Rows) -> impl IntoView {
                     type="button"
                     class="button"
                     aria-label=[action, " ", &*username].concat()
-                    on:click=move |_| if disabled { rows.enable.run(name.get_value()) } else { rows.disabling.set(Some(name.get_value())) }
+                    on:click=act(move |_| if disabled { rows.enable.run(name.get_value()) } else { rows.disabling.set(Some(name.get_value())) })
                 >
                     {action}
                 </button>

@@ -2,7 +2,7 @@
 
 use leptos::{html, prelude::*};
 
-use crate::ui::{dialog::follow, text};
+use crate::ui::{act, dialog::follow, effect, text};
 
 /// A place to go to.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub fn CommandPalette(open: RwSignal<bool>, #[prop(into)] places: Signal<Vec<Pla
     let at = RwSignal::new(0usize);
     let found = Memo::new(move |_| matches(&typed.read(), &places.read()));
     follow(node, open);
-    Effect::new(move |_| {
+    effect(move || {
         if open.get() {
             typed.set(String::new());
             at.set(0);
@@ -57,7 +57,7 @@ pub fn CommandPalette(open: RwSignal<bool>, #[prop(into)] places: Signal<Vec<Pla
                 class="palette-place"
                 role="option"
                 aria-selected=move || (at.get() == index).to_string()
-                on:click=move |_| choose(index)
+                on:click=act(move |_| choose(index))
                 on:pointermove=move |_| at.set(index)
             >
                 <span>{place.name}</span>
@@ -71,11 +71,11 @@ pub fn CommandPalette(open: RwSignal<bool>, #[prop(into)] places: Signal<Vec<Pla
             node_ref=node
             aria-label="Command palette"
             on:close=move |_| open.set(false)
-            on:click=move |event| {
+            on:click=act(move |event| {
                 if node.get_untracked().is_some_and(|dialog| event.target().as_ref() == Some(dialog.as_ref())) {
                     open.set(false);
                 }
-            }
+            })
         >
             <div class="palette-body">
                 <input

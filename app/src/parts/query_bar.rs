@@ -9,7 +9,7 @@ use super::{
     log_time,
     log_view::{LogStyle, LogView},
 };
-use crate::ui::text;
+use crate::ui::{act, effect, text};
 
 /// A pause in typing that long starts the search.
 const TYPING: Duration = Duration::from_millis(250);
@@ -44,7 +44,7 @@ fn SearchBox(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>, error: 
     let typed = RwSignal::new(view.get_untracked().search);
     let last_sent = StoredValue::new(typed.get_untracked());
     let keystrokes = StoredValue::new(0_u32);
-    Effect::new(move |_| {
+    effect(move || {
         let search = view.get().search;
         // What comes back is what was typed a moment ago; the person may be further by now.
         if search != last_sent.get_value() {
@@ -121,7 +121,7 @@ fn SearchBox(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>, error: 
 
 fn toggle(name: &'static str, sign: &'static str, on: Signal<bool>, click: impl Fn(web_sys::MouseEvent) + 'static) -> impl IntoView {
     view! {
-        <button type="button" class="toggle" aria-label=name title=name aria-pressed=move || on.get().to_string() on:click=click>
+        <button type="button" class="toggle" aria-label=name title=name aria-pressed=move || on.get().to_string() on:click=act(click)>
             {sign}
         </button>
     }
@@ -136,21 +136,23 @@ fn Matches(hits: RwSignal<(usize, usize)>, next: Callback<bool>) -> impl IntoVie
         let all = text::grouped(all as u64);
         if at == 0 { all + " matches" } else { [&text::grouped(at as u64), " of ", &all].concat() }
     };
-    move || {
+    let bar = move || {
         any.get().then(|| {
             view! {
                 <div class="query-matches">
-                    <span>{says}</span>
-                    <button type="button" class="button" aria-label="Previous match" on:click=move |_| next.run(false)>
+                    <span>{move || says()}</span>
+                    <button type="button" class="button" aria-label="Previous match" on:click=act(move |_| next.run(false))>
                         "↑"
                     </button>
-                    <button type="button" class="button" aria-label="Next match" on:click=move |_| next.run(true)>
+                    <button type="button" class="button" aria-label="Next match" on:click=act(move |_| next.run(true))>
                         "↓"
                     </button>
                 </div>
             }
+            .into_any()
         })
-    }
+    };
+    view! { {move || bar()} }.into_any()
 }
 
 fn level_button(level: Level, view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>) -> impl IntoView {
@@ -161,7 +163,7 @@ fn level_button(level: Level, view: Memo<LogView>, go: RwSignal<Option<(LogView,
         go.set(Some((LogView { level: LogView::toggled(&view.level, name), at: None, ..view }, true)));
     };
     view! {
-        <button type="button" class="toggle" data-level=name aria-pressed=move || on.get().to_string() on:click=click>
+        <button type="button" class="toggle" data-level=name aria-pressed=move || on.get().to_string() on:click=act(click)>
             {name}
         </button>
     }
@@ -183,7 +185,7 @@ fn FieldChips(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>) -> imp
             go.set(Some((LogView { field: LogView::toggled(&view.field, &field), at: None, ..view }, true)));
         };
         view! {
-            <button type="button" class="chip" aria-label=label on:click=click>
+            <button type="button" class="chip" aria-label=label on:click=act(click)>
                 <span>{shown}</span>
                 " ×"
             </button>
@@ -192,16 +194,17 @@ fn FieldChips(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>) -> imp
     let clear = move || {
         is_filtered.get().then(|| {
             view! {
-                <button type="button" class="button" data-kind="plain" on:click=move |_| go.set(Some((view.get_untracked().cleared(), true)))>
+                <button type="button" class="button" data-kind="plain" on:click=act(move |_| go.set(Some((view.get_untracked().cleared(), true))))>
                     "Clear all"
                 </button>
             }
+            .into_any()
         })
     };
     view! {
         <div class="query-fields">
             {move || fields.get().into_iter().map(chip).collect_view()}
-            {clear}
+            {move || clear()}
         </div>
     }
     .into_any()
@@ -246,7 +249,7 @@ pub fn StyleBar(style: RwSignal<LogStyle>) -> impl IntoView {
             <select class="input" aria-label="Time zone" prop:value=move || style.get().zone on:pointerenter=move |_| list() on:focus=move |_| list() on:change=choose>
                 <option value="">"Local time"</option>
                 <option value="UTC">"UTC"</option>
-                {others}
+                {move || others()}
             </select>
         </div>
     }

@@ -4,6 +4,7 @@ use leptos::{html, prelude::*};
 use model::Service;
 
 use super::{log_view::LogView, service_row::status};
+use crate::ui::act;
 
 /// `ask` fetches the services into `services` whenever the list is opened.
 #[component]
@@ -32,8 +33,8 @@ pub fn ServicePicker(
     // A popover: the browser closes it on Esc and on a click elsewhere.
     view! {
         <div class="service-picker">
-            <button type="button" class="button picker-open" popovertarget="picker" aria-label="Services" title=label>
-                {label}
+            <button type="button" class="button picker-open" popovertarget="picker" aria-label="Services" title=move || label()>
+                {move || label()}
                 " ▾"
             </button>
             <div
@@ -57,10 +58,10 @@ pub fn ServicePicker(
                     autocomplete="off"
                     on:input=move |event| wanted.set(event_target_value(&event))
                 />
-                <button type="button" class="button" data-kind="plain" on:click=move |_| choose.run(Vec::new())>
+                <button type="button" class="button" data-kind="plain" on:click=act(move |_| choose.run(Vec::new()))>
                     "All services"
                 </button>
-                <div class="picker-list">{list}</div>
+                <div class="picker-list">{move || list()}</div>
             </div>
         </div>
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::SessionSummary;
 
-use crate::ui::Ago;
+use crate::ui::{Ago, act};
 
 /// `whose` adds the column of names. `end` gets the id of the session to end.
 #[component]
@@ -35,7 +35,7 @@ fn row(session: SessionSummary, whose: bool, end: Callback<String>) -> impl Into
         view! { <span class="badge">"this one"</span> }.into_any()
     } else {
         view! {
-            <button type="button" class="button" aria-label=label on:click=move |_| end.run(id.clone())>
+            <button type="button" class="button" aria-label=label on:click=act(move |_| end.run(id.clone()))>
                 "End"
             </button>
         }
@@ -56,14 +56,8 @@ fn row(session: SessionSummary, whose: bool, end: Callback<String>) -> impl Into
 
 /// The browser and the system a `User-Agent` names, as far as it can be told: `Firefox on Linux`. The whole text is in the title.
 fn browser(user_agent: &str) -> String {
-    const BROWSERS: [(&str, &str); 6] = [
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-        ("curl/", "curl"),
-    ];
+    const BROWSERS: [(&str, &str); 6] =
+        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"), ("curl/", "curl")];
     const SYSTEMS: [(&str, &str); 6] =
         [("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iPadOS"), ("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux")];
     let find = |table: &[(&str, &'static str); 6]| table.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name);
@@ -83,8 +77,14 @@ mod tests {
     fn a_browser_is_told_by_its_own_mark() {
         for (user_agent, expect) in [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox on Linux"),
-            ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
-            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15", "Safari on macOS"),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+                "Safari on macOS",
+            ),
             ("curl/8.5.0", "curl"),
             ("", "unknown"),
             ("something else", "something else"),

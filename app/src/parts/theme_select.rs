@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
-use crate::shell::Theme;
+use crate::{shell::Theme, ui::effect};
 
 const KEY: &str = "docaiche_theme";
 
@@ -12,7 +12,7 @@ const KEY: &str = "docaiche_theme";
 #[component]
 pub fn ThemeSelect(initial: Theme) -> impl IntoView {
     let theme = RwSignal::new(initial);
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(kept) = storage().and_then(|storage| storage.get_item(KEY).ok()?).and_then(|text| Theme::parse(&text))
             && kept != theme.get_untracked()
         {

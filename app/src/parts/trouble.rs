@@ -3,13 +3,16 @@
 use leptos::prelude::*;
 use model::{Code, Problem};
 
-use crate::{paths, ui::ProblemNote};
+use crate::{
+    paths,
+    ui::{ProblemNote, effect},
+};
 
 /// The problem in place; with `retry`, a button for another try.
 #[component]
 pub fn Trouble(problem: Problem, #[prop(optional)] retry: Option<Callback<()>>) -> impl IntoView {
     let lost = problem.code == Code::NoSession;
-    Effect::new(move |_| {
+    effect(move || {
         if lost {
             sign_in_again();
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::text;
+use super::{effect, text};
 
 /// Milliseconds since 1970 by the browser's clock, a tick every second. `None` on the server and until the page is hydrated, so that both
 /// render the same text first.
@@ -16,7 +16,7 @@ impl Clock {
     pub fn provide() -> Self {
         let clock = Self(RwSignal::new(None));
         provide_context(clock);
-        Effect::new(move |_| {
+        effect(move || {
             let tick = move || clock.0.set(Some(js_sys::Date::now() as i64));
             tick();
             set_interval(tick, Duration::from_secs(1));

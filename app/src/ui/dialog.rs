@@ -2,6 +2,8 @@
 
 use leptos::{html, prelude::*};
 
+use super::{act, effect};
+
 /// Shown while `open` is set. `id` is unique on the page and names the heading too.
 #[component]
 pub fn Dialog(open: RwSignal<bool>, id: &'static str, #[prop(into)] title: Signal<String>, children: Children) -> impl IntoView {
@@ -15,17 +17,17 @@ pub fn Dialog(open: RwSignal<bool>, id: &'static str, #[prop(into)] title: Signa
             node_ref=node
             aria-labelledby=heading
             on:close=move |_| open.set(false)
-            on:click=move |event| {
+            on:click=act(move |event| {
                 // Only the backdrop is the dialog itself: its content fills it to the edge.
                 if node.get_untracked().is_some_and(|dialog| event.target().as_ref() == Some(dialog.as_ref())) {
                     open.set(false);
                 }
-            }
+            })
         >
             <div class="dialog-body">
                 <header class="dialog-head">
                     <h2 id=heading.clone()>{title}</h2>
-                    <button type="button" class="button" data-kind="plain" on:click=move |_| open.set(false)>
+                    <button type="button" class="button" data-kind="plain" on:click=act(move |_| open.set(false))>
                         "Close"
                     </button>
                 </header>
@@ -38,7 +40,7 @@ pub fn Dialog(open: RwSignal<bool>, id: &'static str, #[prop(into)] title: Signa
 
 /// Opens and closes a `<dialog>` as `open` says.
 pub fn follow(node: NodeRef<html::Dialog>, open: RwSignal<bool>) {
-    Effect::new(move |_| {
+    effect(move || {
         let open = open.get();
         let Some(dialog) = node.get() else { return };
         if open && !dialog.open() {

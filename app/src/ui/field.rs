@@ -2,6 +2,8 @@
 
 use leptos::{html, prelude::*};
 
+use super::{act, effect};
+
 /// `id` is unique on the page; `kind` is the input's type. A password gets a button that shows it, once the page is alive.
 #[component]
 pub fn Field(
@@ -20,7 +22,7 @@ pub fn Field(
     let is_secret = kind == "password";
     let alive = RwSignal::new(false);
     let shown = RwSignal::new(false);
-    Effect::new(move |_| alive.set(true));
+    effect(move || alive.set(true));
     let hint_id = [id, "-hint"].concat();
     let error_id = [id, "-error"].concat();
     // A hint that is not there is an id that names nothing, which is allowed and read as nothing.
@@ -33,7 +35,7 @@ pub fn Field(
                 data-alive=move || alive.get().to_string()
                 aria-pressed=move || shown.get().to_string()
                 aria-controls=id
-                on:click=move |_| shown.update(|shown| *shown = !*shown)
+                on:click=act(move |_| shown.update(|shown| *shown = !*shown))
             >
                 {move || if shown.get() { "Hide" } else { "Show" }}
             </button>

@@ -7,6 +7,7 @@ pub mod field;
 pub mod icon;
 pub mod keys;
 pub mod problem;
+pub mod react;
 pub mod text;
 pub mod toast;
 
@@ -17,4 +18,5 @@ pub use field::Field;
 pub use icon::icon;
 pub use keys::{KeyGroup, KeyHelp, KeySheet};
 pub use problem::ProblemNote;
+pub use react::{act, effect};
 pub use toast::{ToastRegion, Toasts};

@@ -2,11 +2,13 @@
 
 use leptos::prelude::*;
 
+use super::act;
+
 #[component]
 pub fn ProblemNote(title: String, detail: String, #[prop(optional_no_strip)] retry: Option<Callback<()>>) -> impl IntoView {
     let retry = retry.map(|retry| {
         view! {
-            <button type="button" class="button" on:click=move |_| retry.run(())>
+            <button type="button" class="button" on:click=act(move |_| retry.run(()))>
                 "Try again"
             </button>
         }

@@ -77,21 +77,27 @@ mod tests {
 
     #[test]
     fn sizes_have_one_decimal() {
-        for (size, expect) in [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (1_536, "1.5 KiB"), (8_589_934_592, "8.0 GiB"), (u64::MAX, "16,383.9 PiB")] {
+        for (size, expect) in
+            [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KiB"), (1_536, "1.5 KiB"), (8_589_934_592, "8.0 GiB"), (u64::MAX, "16,383.9 PiB")]
+        {
             assert_eq!(bytes(size), expect);
         }
     }
 
     #[test]
     fn spans_name_their_two_largest_units() {
-        for (seconds, expect) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (725, "12 min 5 s"), (86_400 * 3 + 3_600 * 4 + 5, "3 d 4 h"), (86_401, "1 d")] {
+        for (seconds, expect) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (725, "12 min 5 s"), (86_400 * 3 + 3_600 * 4 + 5, "3 d 4 h"), (86_401, "1 d")]
+        {
             assert_eq!(span(seconds), expect);
         }
     }
 
     #[test]
     fn the_past_is_told_in_one_unit() {
-        for (ms, expect) in [(-9_000, "now"), (4_999, "now"), (5_000, "5 s ago"), (61_000, "1 min ago"), (7_200_000, "2 h ago"), (200_000_000, "2 d ago")] {
+        for (ms, expect) in
+            [(-9_000, "now"), (4_999, "now"), (5_000, "5 s ago"), (61_000, "1 min ago"), (7_200_000, "2 h ago"), (200_000_000, "2 d ago")]
+        {
             assert_eq!(ago(ms), expect);
         }
     }

@@ -11,12 +11,23 @@ use crate::{ids::EntryId, log::Entry, problem::Code};
 #[serde(try_from = "Flat")]
 pub enum ServerMsg {
     /// In arrival order. At most ten frames a second.
-    Logs { entries: Vec<Entry> },
+    Logs {
+        entries: Vec<Entry>,
+    },
     /// The reader was too slow: `dropped` lines were not sent. `from` and `to` are the smallest and the largest id among
     /// them; of several services, lines between the two may have been sent all the same.
-    Gap { dropped: u64, from: Option<EntryId>, to: Option<EntryId> },
-    State { state: StreamState },
-    Error { code: Code, detail: String },
+    Gap {
+        dropped: u64,
+        from: Option<EntryId>,
+        to: Option<EntryId>,
+    },
+    State {
+        state: StreamState,
+    },
+    Error {
+        code: Code,
+        detail: String,
+    },
 }
 
 /// All members that any [`ServerMsg`] has.

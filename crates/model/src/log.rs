@@ -265,7 +265,10 @@ mod tests {
 
     #[test]
     fn the_stream_hash_is_pinned() {
-        assert_eq!(Labels::from([("service", "web"), ("stream", "stdout")]).hash64(), StreamHash(Labels::from([("stream", "stdout"), ("service", "web")]).hash64().0));
+        assert_eq!(
+            Labels::from([("service", "web"), ("stream", "stdout")]).hash64(),
+            StreamHash(Labels::from([("stream", "stdout"), ("service", "web")]).hash64().0)
+        );
         assert_ne!(Labels::from([("a", "bc")]).hash64(), Labels::from([("ab", "c")]).hash64());
         assert_eq!(Labels::default().hash64(), StreamHash(0xcbf2_9ce4_8422_2325));
     }

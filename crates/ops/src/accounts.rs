@@ -156,7 +156,8 @@ impl Accounts {
         match user {
             Some(user) if right && !user.disabled => {
                 self.throttle.succeeded(username, cx.address);
-                let event = AuditEvent { actor: user.username.clone(), ..AuditEvent::new(cx, "session.sign_in", &user.username, Outcome::Done) };
+                let event =
+                    AuditEvent { actor: user.username.clone(), ..AuditEvent::new(cx, "session.sign_in", &user.username, Outcome::Done) };
                 self.store.user_signed_in(&user.id, cx.now, event).await?;
                 Ok(user)
             }
@@ -224,7 +225,9 @@ impl Accounts {
         }
         let hash = self.passwords.hash(password).await?;
         self.store.user_set_password(id, &hash, AuditEvent::new(cx, "user.password", username, Outcome::Done)).await?;
-        self.store.sessions_delete(id, keep, AuditEvent::new(cx, "session.end_all", username, Outcome::Done).detail("password changed")).await?;
+        self.store
+            .sessions_delete(id, keep, AuditEvent::new(cx, "session.end_all", username, Outcome::Done).detail("password changed"))
+            .await?;
         self.sockets.end_user(id, keep);
         Ok(())
     }
@@ -363,5 +366,11 @@ fn short(text: &str) -> String {
 }
 
 fn summary(user: User) -> UserSummary {
-    UserSummary { username: user.username, role: user.role, disabled: user.disabled, created: user.created, last_sign_in: user.last_sign_in }
+    UserSummary {
+        username: user.username,
+        role: user.role,
+        disabled: user.disabled,
+        created: user.created,
+        last_sign_in: user.last_sign_in,
+    }
 }

@@ -38,9 +38,14 @@ impl LogQuery {
         let time = |field, text: &Option<String>, unset| match text.as_deref().filter(|text| !text.is_empty()) {
             None => Ok(unset),
             // Nothing was logged before 1970; differences of later instants do not overflow.
-            Some(text) => Timestamp::parse_param(text, now).map(|at| at.max(Timestamp::MIN)).map_err(|detail| Error::bad_input(field, detail)),
+            Some(text) => {
+                Timestamp::parse_param(text, now).map(|at| at.max(Timestamp::MIN)).map_err(|detail| Error::bad_input(field, detail))
+            }
         };
-        let range = TimeRange { start: time("start_time", &ask.start_time, Timestamp::MIN)?, end: time("end_time", &ask.end_time, Timestamp::MAX)? };
+        let range = TimeRange {
+            start: time("start_time", &ask.start_time, Timestamp::MIN)?,
+            end: time("end_time", &ask.end_time, Timestamp::MAX)?,
+        };
         if range.start > range.end {
             return Err(Error::bad_input("start_time", "it lies behind end_time"));
         }

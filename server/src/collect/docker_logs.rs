@@ -76,7 +76,9 @@ impl DockerCollector {
     ) -> (Arc<DockerLogs>, JoinHandle<()>, Arc<CollectorStats>) {
         let logs = Arc::new(DockerLogs::new(host.clone(), clock.clone()));
         let stats = Arc::new(CollectorStats::default());
-        let shared = Arc::new(Shared { host, logs: logs.clone(), hub, exclude, clock, stats: stats.clone(), epoch: watch::Sender::new(0), cancel });
+        let started = clock();
+        let epoch = watch::Sender::new(0);
+        let shared = Arc::new(Shared { host, logs: logs.clone(), hub, exclude, clock, started, stats: stats.clone(), epoch, cancel });
         let supervisor = Supervisor { shared, followers: HashMap::new(), epochs: 0 };
         (logs, tokio::spawn(supervisor.run()), stats)
     }
@@ -89,6 +91,8 @@ struct Shared {
     hub: Arc<Hub>,
     exclude: Vec<Pattern>,
     clock: Clock,
+    /// What was written before is history: it counts and is not shown as live.
+    started: Timestamp,
     stats: Arc<CollectorStats>,
     /// Counts connections; 0 while the Engine is away. A change ends every stream.
     epoch: watch::Sender<u64>,
@@ -182,7 +186,12 @@ impl Supervisor {
     fn up(&mut self) {
         let shared = &self.shared;
         if shared.logs.set_state(PartState::Ok, "", (shared.clock)()) {
-            tracing::info!(kind = "external_service", host = shared.host.name, api = shared.host.api_version(), "the Docker Engine answers");
+            tracing::info!(
+                kind = "external_service",
+                host = shared.host.name,
+                api = shared.host.api_version(),
+                "the Docker Engine answers"
+            );
         }
         self.epochs += 1;
         shared.epoch.send_replace(self.epochs);
@@ -343,7 +352,11 @@ fn describe(host: &str, found: ContainerInspectResponse, known: Option<&Containe
         memory: known.map_or_else(|| Arc::new(Memory::default()), |known| known.memory.clone()),
         id,
     };
-    let run = Run { running: yes(state.running) || yes(state.restarting), started_at: time(state.started_at), finished_at: time(state.finished_at) };
+    let run = Run {
+        running: yes(state.running) || yes(state.restarting),
+        started_at: time(state.started_at),
+        finished_at: time(state.finished_at),
+    };
     Some((container, run))
 }
 
@@ -380,7 +393,10 @@ mod tests {
             assert_eq!((container.key.name.as_str(), container.key.project.as_deref()), (service, project), "{labels:?}");
             let labels = &container.streams[1].labels;
             let get = |name| labels.get(name).unwrap_or_default();
-            assert_eq!(["service", "service_name", "container_name", "stream", "job", "host"].map(get), [service, service, "shop-web-1", "stderr", "dockerlogs", "local"]);
+            assert_eq!(
+                ["service", "service_name", "container_name", "stream", "job", "host"].map(get),
+                [service, service, "shop-web-1", "stderr", "dockerlogs", "local"]
+            );
             assert_eq!(labels.get("compose_project"), project);
         }
         assert!(named(&[("docaiche.console", "1")]).is_none());

@@ -51,7 +51,12 @@ pub struct FilesCollector;
 
 impl FilesCollector {
     /// Follows files until `cancel`. The first turn is over within moments unless files are large.
-    pub fn spawn(settings: FilesSettings, hub: Arc<Hub>, clock: Clock, cancel: CancellationToken) -> (Arc<FileLogs>, JoinHandle<()>, Arc<CollectorStats>) {
+    pub fn spawn(
+        settings: FilesSettings,
+        hub: Arc<Hub>,
+        clock: Clock,
+        cancel: CancellationToken,
+    ) -> (Arc<FileLogs>, JoinHandle<()>, Arc<CollectorStats>) {
         let stats = Arc::new(CollectorStats::default());
         let poll = settings.poll;
         let mut folder = Folder::new(settings, hub, clock, stats.clone());
@@ -89,6 +94,8 @@ struct Folder {
     stats: Arc<CollectorStats>,
     logs: Arc<FileLogs>,
     files: BTreeMap<PathBuf, File>,
+    /// Whether every file was looked at once: one that is met later is new.
+    begun: bool,
 }
 
 /// A file that is or was there.
@@ -98,12 +105,14 @@ struct File {
     tracked: Option<Tracked>,
     /// Whether its end was reached once. What is appended after that is news, whatever time its lines carry.
     caught_up: bool,
+    /// Whether it was there before the console: what it held counts and is not shown as live.
+    is_old: bool,
 }
 
 impl Folder {
     fn new(settings: FilesSettings, hub: Arc<Hub>, clock: Clock, stats: Arc<CollectorStats>) -> Self {
         let logs = Arc::new(FileLogs::new(settings.folder.clone()));
-        Self { settings, hub, clock, stats, logs, files: BTreeMap::new() }
+        Self { settings, hub, clock, stats, logs, files: BTreeMap::new(), begun: false }
     }
 
     /// Looks at every file once and takes what is new; says whether there is more to take at once.
@@ -125,6 +134,7 @@ impl Folder {
             }
             self.files.insert(path, file);
         }
+        self.begun = true;
         more
     }
 
@@ -133,7 +143,12 @@ impl Folder {
         match std::fs::read_dir(&self.settings.folder) {
             Ok(entries) => {
                 self.logs.set_trouble(String::new());
-                paths.extend(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "log")));
+                paths.extend(
+                    entries
+                        .filter_map(Result::ok)
+                        .map(|entry| entry.path())
+                        .filter(|path| path.extension().is_some_and(|ext| ext == "log")),
+                );
             }
             Err(error) => self.logs.set_trouble(format!("{} cannot be listed: {error}", self.settings.folder.display())),
         }
@@ -152,7 +167,7 @@ impl Folder {
         let job = if console { "console" } else { "files" };
         let labels = Labels::from([("service", name), ("service_name", name), ("stream", "stdout"), ("job", job), ("host", "local")]);
         let kind = if console { ServiceKind::Console } else { ServiceKind::File };
-        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None, caught_up: false })
+        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None, caught_up: false, is_old: !self.begun })
     }
 
     /// What is at a path, if it is a regular file that does not lead out of the folder.
@@ -199,8 +214,12 @@ impl Folder {
         let tracked = file.tracked.as_mut().expect("opened above");
         let mut lines = Vec::new();
         let more = tracked.take(&file.stream, now, since, false, &mut lines)?;
+        if file.is_old && !file.caught_up {
+            self.hub.count(&lines, now);
+        } else {
+            self.publish(&lines, now);
+        }
         file.caught_up |= !more;
-        self.publish(&lines, now);
         self.tell(path, file, ServiceStatus::Running, None);
         Ok(more)
     }

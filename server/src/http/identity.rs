@@ -47,7 +47,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Outside the session layer: resolves the arrival, refuses foreign hosts and cross-origin writes, marks cookies.
 pub async fn arrive(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4([0, 0, 0, 0].into()), |info| info.0.ip().to_canonical());
+    let peer =
+        request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::V4([0, 0, 0, 0].into()), |info| info.0.ip().to_canonical());
     let headers = request.headers();
     let named = text(headers, "host").map(str::to_owned).or_else(|| request.uri().authority().map(ToString::to_string));
     let mut arrival = Arrival { address: peer, https: state.config.tls.is_some(), host: named.clone().unwrap_or_default() };
@@ -102,7 +103,8 @@ pub async fn arrive(State(state): State<AppState>, mut request: Request, next: N
 
 /// The rightmost address in `X-Forwarded-For` that is no trusted proxy.
 fn forwarded_for(headers: &HeaderMap, trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
-    let chain: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let chain: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
     let parsed = chain.iter().rev().map_while(|hop| {
         let hop = hop.trim();
         hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|at| at.ip())).map(|ip| ip.to_canonical())
@@ -146,7 +148,11 @@ fn secure_cookies(headers: &mut HeaderMap) {
     }
     headers.remove(header::SET_COOKIE);
     for cookie in cookies {
-        let marked = cookie.to_str().ok().filter(|text| !text.contains("; Secure")).and_then(|text| HeaderValue::from_str(&format!("{text}; Secure")).ok());
+        let marked = cookie
+            .to_str()
+            .ok()
+            .filter(|text| !text.contains("; Secure"))
+            .and_then(|text| HeaderValue::from_str(&format!("{text}; Secure")).ok());
         headers.append(header::SET_COOKIE, marked.unwrap_or(cookie));
     }
 }
@@ -169,7 +175,9 @@ pub async fn identify(State(state): State<AppState>, session: Session, mut reque
     let refused = match gate {
         // Not a route: assets and "not found", which the fallback tells apart.
         None => None,
-        Some(None) => Some(Refusal::new(Code::MethodNotAllowed, format!("{} is not a method of this path", request.method())).into_response()),
+        Some(None) => {
+            Some(Refusal::new(Code::MethodNotAllowed, format!("{} is not a method of this path", request.method())).into_response())
+        }
         Some(Some(Gate::Public)) => None,
         Some(Some(Gate::Session(_))) if !anonymous => None,
         Some(Some(Gate::Session(_))) if is_program => Some(Refusal::from(ops::Error::NoSession).into_response()),
@@ -220,7 +228,8 @@ async fn signed_in(state: &AppState, session: &Session, now: Timestamp) -> Resul
 /// Makes the session of somebody who just proved who they are. The id changes, so that an id planted before is worth
 /// nothing (OWASP ASVS 5.0, 7.2.4).
 pub async fn begin_session(session: &Session, user_id: &str, arrival: &Arrival, headers: &HeaderMap) -> Result<(), Refusal> {
-    let failed = |error: tower_sessions::session::Error| Refusal::new(Code::Unavailable, format!("the session store does not answer: {error}"));
+    let failed =
+        |error: tower_sessions::session::Error| Refusal::new(Code::Unavailable, format!("the session store does not answer: {error}"));
     let now = clock::now();
     session.clear().await;
     session.cycle_id().await.map_err(failed)?;

@@ -73,7 +73,8 @@ impl Docs<'_> {
         let style = css.map(|css| format!("<link rel=\"stylesheet\" href=\"{}\">", escape(css))).unwrap_or_default();
         let mut out = format!(
             "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
-             initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><title>Interface · {title}</title>{style}</head>\
+             initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"/favicon.svg\" \
+             type=\"image/svg+xml\"><title>Interface · {title}</title>{style}</head>\
              <body class=\"api-docs\"><main><p><a href=\"/\">{title}</a></p><h1>The interface for programs</h1><p>{}</p>\
              <p>The same as <a href=\"/api/openapi.json\">OpenAPI 3.1</a>.</p><nav aria-label=\"Groups\"><ul>",
             prose(text(&self.document["info"], "description")),

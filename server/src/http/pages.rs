@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use app::{
-    Gate,
-    App, AssetNames,
+    App, AssetNames, Gate,
     shell::{Insecure, Theme},
 };
 use axum::{
@@ -78,7 +77,8 @@ pub fn routes(router: Router<AppState>, state: &AppState) -> Router<AppState> {
 }
 
 pub async fn rpc(State(state): State<AppState>, request: Request) -> Response {
-    let known = leptos::server_fn::axum::server_fn_paths().any(|(path, method)| path == request.uri().path() && method == *request.method());
+    let known =
+        leptos::server_fn::axum::server_fn_paths().any(|(path, method)| path == request.uri().path() && method == *request.method());
     if !known {
         return Refusal::new(Code::NotFound, "there is no such server function").into_response();
     }

@@ -174,7 +174,11 @@ fn search_one(followed: &Followed, file: &File, plan: &LogPlan, stats: &mut Scan
             return Ok((found, Some(last)));
         }
         if bytes > BUDGET_BYTES {
-            let (at, stream, ordinal) = if forward { (block.after.last, followed.stream.hash, block.after.ordinal) } else { (block.before.last.saturating_add_nanos(1), StreamHash(0), 0) };
+            let (at, stream, ordinal) = if forward {
+                (block.after.last, followed.stream.hash, block.after.ordinal)
+            } else {
+                (block.before.last.saturating_add_nanos(1), StreamHash(0), 0)
+            };
             return Ok((found, Some(EntryId { at, stream, ordinal })));
         }
     }

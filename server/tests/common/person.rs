@@ -145,7 +145,8 @@ impl Person {
         {
             sent.headers_mut().insert(header::COOKIE, format!("docaiche_session={cookie}").parse().unwrap());
         }
-        let answer = tokio::time::timeout(LIMIT, self.client.request(sent)).await.expect("an answer in time").unwrap();
+        let answer =
+            tokio::time::timeout(LIMIT, self.client.request(sent)).await.unwrap_or_else(|_| panic!("no answer in time: {path}")).unwrap();
         let (parts, body) = answer.into_parts();
         let body = tokio::time::timeout(LIMIT, body.collect()).await.expect("a body in time").unwrap().to_bytes();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };

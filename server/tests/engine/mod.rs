@@ -119,7 +119,14 @@ impl Console {
         LogPlan { selector, stream: None, range: TimeRange::ALL, cursor, direction, limit, filter: Arc::new(filter) }
     }
 
-    pub async fn search(&self, service: &str, direction: Direction, limit: usize, cursor: Option<EntryId>, filter: Filter) -> (Vec<Line>, Frontier) {
+    pub async fn search(
+        &self,
+        service: &str,
+        direction: Direction,
+        limit: usize,
+        cursor: Option<EntryId>,
+        filter: Filter,
+    ) -> (Vec<Line>, Frontier) {
         let batch = self.logs.search(&self.plan(service, direction, limit, cursor, filter)).await.expect("Docker answers");
         (batch.lines, batch.frontier)
     }
@@ -151,7 +158,11 @@ impl View {
             }
         });
         if waited.await.is_err() {
-            panic!("only {} of {lines} lines; the last: {:?}", self.lines.len(), self.lines.last().map(|line| line.text.chars().take(80).collect::<String>()));
+            panic!(
+                "only {} of {lines} lines; the last: {:?}",
+                self.lines.len(),
+                self.lines.last().map(|line| line.text.chars().take(80).collect::<String>())
+            );
         }
         self.lines.clone()
     }

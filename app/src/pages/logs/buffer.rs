@@ -219,7 +219,9 @@ impl LogBuffer {
         let to = to.unwrap_or(from).max(from);
         self.unseen += dropped;
         self.last_seen = self.last_seen.max(Some(to));
-        if let Some(Row { content: Content::Gap(last), .. }) = self.rows.last_mut()
+        // Where history came faster than what is live, a gap belongs before lines that are here.
+        let at = self.rows.partition_point(|row| row.key() <= Key { id: from, gap: true });
+        if let Some(Row { content: Content::Gap(last), .. }) = at.checked_sub(1).and_then(|before| self.rows.get_mut(before))
             && last.state == GapState::Idle
         {
             last.dropped += dropped;

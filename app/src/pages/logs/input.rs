@@ -167,6 +167,19 @@ impl Viewer {
             state.restore(anchor);
         }
         self.draw();
+        self.reveal(key);
+    }
+
+    /// What opened below the lower edge is scrolled into view, or nothing would seem to happen.
+    fn reveal(&self, key: Key) {
+        let rows = self.rows.children();
+        let row = (0..rows.length()).filter_map(|at| rows.item(at)).find(|row| key_of(row) == Some(key));
+        if let Some(row) = row {
+            let below = row.get_bounding_client_rect().bottom() - self.list.get_bounding_client_rect().bottom();
+            if below > 0.0 {
+                self.list.set_scroll_top(self.list.scroll_top() + below as i32 + 1);
+            }
+        }
     }
 
     fn toggle_fold(&self, key: Key) {

@@ -1,6 +1,11 @@
 //! Where lines come from: the socket for what is written now, pages for what was before, for holes and permalinks.
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::{Rc, Weak},
+    time::Duration,
+};
 
 use leptos::{prelude::*, task::spawn_local};
 use model::{ClientMsg, Code, Direction, EntryId, LogAsk, LogPage, Problem, Timestamp};
@@ -78,12 +83,11 @@ impl Viewer {
             let state = self.state.borrow();
             (LogAsk { limit: Some(1), ..state.ask.clone() }, state.generation)
         };
-        let me = self.me.clone();
-        spawn_local(async move {
-            let answer = log_search(ask).await;
-            let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) else { return };
+        self.answered(generation, log_search(ask), |viewer, answer| {
+            // A console that has just started may not know yet what it showed before.
+            let known = viewer.state.borrow().buffer.last_seen().is_some();
             match answer {
-                Err(Failure(problem)) if !may_pass(problem.code) => viewer.refused(&problem),
+                Err(Failure(problem)) if !may_pass(problem.code) && !(known && problem.code == Code::NotFound) => viewer.refused(&problem),
                 _ => viewer.retry_later(),
             }
         });
@@ -166,6 +170,26 @@ impl Viewer {
 
     // Pages.
 
+    /// Asks for lines; `then` gets the answer unless the view is another by then. Behind one type: each future of its own would be compiled anew.
+    fn answered(
+        &self,
+        generation: u32,
+        request: impl Future<Output = Result<LogPage, Failure>> + 'static,
+        then: impl FnOnce(&Viewer, Result<LogPage, Failure>) + 'static,
+    ) {
+        type Request = Pin<Box<dyn Future<Output = Result<LogPage, Failure>>>>;
+        type Then = Box<dyn FnOnce(&Viewer, Result<LogPage, Failure>)>;
+        fn spawn(me: Weak<Viewer>, generation: u32, request: Request, then: Then) {
+            spawn_local(async move {
+                let answer = request.await;
+                if let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) {
+                    then(&viewer, answer);
+                }
+            });
+        }
+        spawn(self.me.clone(), generation, Box::pin(request), Box::new(then));
+    }
+
     /// Loads what the reader is about to reach.
     pub(super) fn load_near_edges(&self) {
         let (older, newer) = {
@@ -197,10 +221,7 @@ impl Viewer {
             (page(&state.ask, oldest, Direction::Backward, PAGE), state.generation)
         };
         put(self.out.older, Older::Loading);
-        let me = self.me.clone();
-        spawn_local(async move {
-            let answer = log_search(ask).await;
-            let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) else { return };
+        self.answered(generation, log_search(ask), |viewer, answer| {
             viewer.state.borrow_mut().older_busy = false;
             match answer {
                 Ok(page) => {
@@ -225,10 +246,7 @@ impl Viewer {
             state.newer_busy = true;
             (page(&state.ask, newest, Direction::Forward, PAGE), state.generation)
         };
-        let me = self.me.clone();
-        spawn_local(async move {
-            let answer = log_search(ask).await;
-            let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) else { return };
+        self.answered(generation, log_search(ask), |viewer, answer| {
             viewer.state.borrow_mut().newer_busy = false;
             match answer {
                 Ok(page) => {
@@ -268,15 +286,19 @@ impl Viewer {
             let later = LogAsk { start_time: Some(id.at.to_string()), ..page(&state.ask, before(id), Direction::Forward, AROUND) };
             (page(&state.ask, id, Direction::Backward, AROUND), later, state.generation)
         };
-        let me = self.me.clone();
-        spawn_local(async move {
-            let answers = futures::join!(log_search(earlier), log_search(later));
-            let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) else { return };
-            match answers {
-                (Ok(earlier), Ok(later)) => viewer.show_around(id, earlier, later),
-                (Err(Failure(problem)), _) | (_, Err(Failure(problem))) => viewer.refused(&problem),
-            }
-        });
+        // Both are asked at once; what comes first waits for the other, unless it is a refusal.
+        let first = Rc::new(RefCell::new(None));
+        for (is_earlier, ask) in [(true, earlier), (false, later)] {
+            let first = first.clone();
+            self.answered(generation, log_search(ask), move |viewer, answer| match answer {
+                Err(Failure(problem)) => viewer.refused(&problem),
+                Ok(page) => match (first.take(), is_earlier) {
+                    (None, _) => *first.borrow_mut() = Some(page),
+                    (Some(other), true) => viewer.show_around(id, page, other),
+                    (Some(other), false) => viewer.show_around(id, other, page),
+                },
+            });
+        }
     }
 
     fn show_around(&self, id: EntryId, earlier: LogPage, later: LogPage) {
@@ -327,12 +349,7 @@ impl Viewer {
             (fill(&state.ask, ask), state.generation)
         };
         self.draw();
-        let me = self.me.clone();
-        spawn_local(async move {
-            let answer = log_search(ask).await;
-            let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) else { return };
-            viewer.take_gap_page(key, answer);
-        });
+        self.answered(generation, log_search(ask), move |viewer, answer| viewer.take_gap_page(key, answer));
     }
 
     fn take_gap_page(&self, key: Key, answer: Result<LogPage, Failure>) {
@@ -369,22 +386,17 @@ impl Viewer {
     /// Fetches all of a line that came cut.
     pub(super) fn load_whole(&self, key: Key) {
         let generation = self.state.borrow().generation;
-        let me = self.me.clone();
-        spawn_local(async move {
-            let answer = log_context(key.id, 0, 0).await;
-            let Some(viewer) = me.upgrade().filter(|viewer| viewer.state.borrow().generation == generation) else { return };
-            match answer {
-                Ok(page) => {
-                    if let Some(entry) = page.logs.into_iter().find(|entry| entry.id == key.id) {
-                        let mut state = viewer.state.borrow_mut();
-                        state.whole.insert(key.id, entry.message);
-                        state.buffer.remeasure(key);
-                        state.spoil(key);
-                    }
-                    viewer.draw();
+        self.answered(generation, log_context(key.id, 0, 0), move |viewer, answer| match answer {
+            Ok(page) => {
+                if let Some(entry) = page.logs.into_iter().find(|entry| entry.id == key.id) {
+                    let mut state = viewer.state.borrow_mut();
+                    state.whole.insert(key.id, entry.message);
+                    state.buffer.remeasure(key);
+                    state.spoil(key);
                 }
-                Err(Failure(problem)) => viewer.page_failed(&problem),
+                viewer.draw();
             }
+            Err(Failure(problem)) => viewer.page_failed(&problem),
         });
     }
 }

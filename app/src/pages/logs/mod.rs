@@ -28,7 +28,7 @@ use crate::{
         log_view::{LogStyle, LogView},
     },
     paths, rpc,
-    ui::{KeyHelp, Toasts, text},
+    ui::{KeyHelp, Toasts, act, effect, text},
 };
 
 /// Where a person's style is kept in the browser.
@@ -86,7 +86,7 @@ fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
     let held: Rc<RefCell<Option<Rc<Viewer>>>> = Rc::default();
     let made = RwSignal::new(false);
     let viewer = held.clone();
-    Effect::new(move |_| {
+    effect(move || {
         let allowed = who.is_none_or(|who| who.may(Permission::LogsRead));
         let known = who.is_none_or(|who| who.0.get().is_some());
         let Some(list) = list.get().filter(|_| known) else { return };
@@ -98,7 +98,7 @@ fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
         }
     });
     let viewer = held.clone();
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(help) = help {
             help.add(input::KEYS);
         }
@@ -110,14 +110,14 @@ fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
         });
     });
     let viewer = held.clone();
-    Effect::new(move |_| {
+    effect(move || {
         let style = out.style.get();
         if let Some(viewer) = viewer.borrow().as_ref().filter(|_| made.get()) {
             viewer.configure(style);
         }
     });
     let viewer = held.clone();
-    Effect::new(move |_| {
+    effect(move || {
         let view = view.get();
         // On the way to another page the query is that one's.
         let here = path.get_untracked() == paths::LOGS;
@@ -128,7 +128,7 @@ fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
             viewer.show(view);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if out.commands.with(Vec::is_empty) {
             return;
         }
@@ -141,9 +141,10 @@ fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
 
 /// Reads the style when the page starts, and keeps what is changed.
 fn keep_style(style: RwSignal<LogStyle>) {
-    Effect::new(move |read: Option<()>| {
+    let mut is_read = false;
+    effect(move || {
         let storage = window().local_storage().ok().flatten();
-        if read.is_some() {
+        if std::mem::replace(&mut is_read, true) {
             let text = style.with(LogStyle::print);
             // A full or forbidden storage keeps nothing: the style then lasts as long as the page.
             let _ = storage.map(|storage| storage.set_item(STYLE_KEY, &text));
@@ -159,7 +160,7 @@ fn keep_style(style: RwSignal<LogStyle>) {
 
 fn follow_links(out: Outlets) {
     let navigate = use_navigate();
-    Effect::new(move |_| {
+    effect(move || {
         if let Some((view, push)) = out.go.get() {
             navigate(&view.url(), NavigateOptions { replace: !push, scroll: false, ..NavigateOptions::default() });
         }
@@ -199,12 +200,12 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
     };
     view! {
         <div class="logs-status" data-paused=move || out.paused.get().to_string()>
-            <span class="logs-state" role="status" data-state=state>
-                {word}
+            <span class="logs-state" role="status" data-state=move || state()>
+                {move || word()}
             </span>
             <PauseBar out=out/>
-            <span class="logs-what">{what}</span>
-            <span class="logs-note">{older}</span>
+            <span class="logs-what">{move || what()}</span>
+            <span class="logs-note">{move || older()}</span>
             <span class="logs-note" data-kind="warning">
                 {move || out.warning.get()}
             </span>
@@ -237,7 +238,7 @@ fn PauseBar(out: Outlets) -> impl IntoView {
     let button = move |name: &'static str, command| {
         let kind = if command == Command::Pause { "normal" } else { "primary" };
         view! {
-            <button type="button" class="button" data-kind=kind on:click=move |_| out.ask(command)>
+            <button type="button" class="button" data-kind=kind on:click=act(move |_| out.ask(command))>
                 {name}
             </button>
         }
@@ -251,7 +252,7 @@ fn PauseBar(out: Outlets) -> impl IntoView {
                 Shown::NotLive => button("Jump to live", Command::Resume),
                 Shown::Paused => {
                     view! {
-                        <span class="logs-paused">{says} " · " <kbd>"Space"</kbd> " to resume"</span>
+                        <span class="logs-paused">{move || says()} " · " <kbd>"Space"</kbd> " to resume"</span>
                         {button("Resume", Command::Resume)}
                     }
                         .into_any()
@@ -268,19 +269,21 @@ fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
     let clear = move || {
         view.get().is_filtered().then(|| {
             view! {
-                <button type="button" class="button" on:click=move |_| out.go.set(Some((view.get_untracked().cleared(), true)))>
+                <button type="button" class="button" on:click=act(move |_| out.go.set(Some((view.get_untracked().cleared(), true))))>
                     "Clear filters"
                 </button>
             }
+            .into_any()
         })
     };
     let retry = move || {
         matches!(out.status.get(), Status::Failed(_)).then(|| {
             view! {
-                <button type="button" class="button" on:click=move |_| out.ask(Command::Retry)>
+                <button type="button" class="button" on:click=act(move |_| out.ask(Command::Retry))>
                     "Try again"
                 </button>
             }
+            .into_any()
         })
     };
     let says = Memo::new(move |_| match out.status.get() {
@@ -293,15 +296,17 @@ fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
         Status::Ended => Some(("No lines".to_owned(), "The container is gone and has left nothing.".to_owned())),
         _ => Some(("No lines yet".to_owned(), "They appear here as they are written.".to_owned())),
     });
-    move || {
+    let over = move || {
         let (title, detail) = says.get()?;
-        Some(view! {
+        let over = view! {
             <div class="logs-over">
                 <p class="empty-title">{title}</p>
                 <p>{detail}</p>
-                {clear}
-                {retry}
+                {move || clear()}
+                {move || retry()}
             </div>
-        })
-    }
+        };
+        Some(over.into_any())
+    };
+    view! { {move || over()} }.into_any()
 }

@@ -94,7 +94,7 @@ pub struct Viewer {
     pub(super) state: RefCell<State>,
     pub(super) list: HtmlElement,
     space: HtmlElement,
-    rows: HtmlElement,
+    pub(super) rows: HtmlElement,
     maker: RowMaker,
     pub(super) out: Outlets,
     pub(super) toasts: Option<Toasts>,

@@ -5,20 +5,20 @@ use leptos::{html, prelude::*};
 use crate::{
     pages::{Attempt, account::failure},
     rpc,
-    ui::{Dialog, Field},
+    ui::{Dialog, Field, act, effect},
 };
 
 /// Whether a dialog about `username` is open; closing it forgets the name and what went wrong.
 fn opened(username: RwSignal<Option<String>>, attempt: Attempt) -> RwSignal<bool> {
     let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(username.read().is_some()));
-    Effect::new(move |before: Option<bool>| {
+    effect(move || open.set(username.read().is_some()));
+    let mut was_open = false;
+    effect(move || {
         let open = open.get();
-        if before == Some(true) && !open {
+        if std::mem::replace(&mut was_open, open) && !open {
             username.set(None);
             attempt.problem.set(None);
         }
-        open
     });
     open
 }
@@ -42,8 +42,8 @@ pub fn DisableDialog(username: RwSignal<Option<String>>, done: Callback<String>)
             <p>"All of their sessions and live views end at once, and they cannot sign in until you enable them again."</p>
             {failure(attempt.elsewhere(&[]))}
             <div class="dialog-actions">
-                <button type="button" class="button" on:click=move |_| open.set(false)>"Cancel"</button>
-                <button type="button" class="button" data-kind="danger" disabled=move || attempt.is_busy.get() on:click=disable>"Disable"</button>
+                <button type="button" class="button" on:click=act(move |_| open.set(false))>"Cancel"</button>
+                <button type="button" class="button" data-kind="danger" disabled=move || attempt.is_busy.get() on:click=act(disable)>"Disable"</button>
             </div>
         </Dialog>
     }
@@ -67,7 +67,7 @@ pub fn PasswordDialog(username: RwSignal<Option<String>>, done: Callback<String>
         });
     };
     // What was typed for one person must not wait there for the next.
-    Effect::new(move |_| {
+    effect(move || {
         if let (true, Some(input)) = (open.get(), input.get_untracked()) {
             input.set_value("");
         }
@@ -88,7 +88,7 @@ pub fn PasswordDialog(username: RwSignal<Option<String>>, done: Callback<String>
                 />
                 {failure(attempt.elsewhere(&["password"]))}
                 <div class="dialog-actions">
-                    <button type="button" class="button" on:click=move |_| open.set(false)>"Cancel"</button>
+                    <button type="button" class="button" on:click=act(move |_| open.set(false))>"Cancel"</button>
                     <button type="submit" class="button" data-kind="primary" disabled=move || attempt.is_busy.get()>"Set password"</button>
                 </div>
             </form>

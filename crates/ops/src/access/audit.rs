@@ -79,9 +79,7 @@ pub fn chain_hash(prev: &str, seq: i64, event: &AuditEvent) -> String {
     hasher.update(prev.as_bytes());
     hasher.update(seq.to_be_bytes());
     hasher.update(event.at.0.to_be_bytes());
-    for field in
-        [&event.actor, &event.address, &event.request_id, &event.action, &event.target, event.outcome.as_str(), &event.detail]
-    {
+    for field in [&event.actor, &event.address, &event.request_id, &event.action, &event.target, event.outcome.as_str(), &event.detail] {
         hasher.update((field.len() as u64).to_be_bytes());
         hasher.update(field.as_bytes());
     }

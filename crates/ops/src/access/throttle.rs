@@ -41,10 +41,7 @@ fn keys(account: &str, address: IpAddr) -> [(Key, u32); 2] {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 => v4,
     };
-    [
-        (Key::Account(account.trim().to_lowercase().chars().take(128).collect()), FREE_PER_ACCOUNT),
-        (Key::Address(address), FREE_PER_ADDRESS),
-    ]
+    [(Key::Account(account.trim().to_lowercase().chars().take(128).collect()), FREE_PER_ACCOUNT), (Key::Address(address), FREE_PER_ADDRESS)]
 }
 
 fn wait_s(failures: u32, free: u32) -> i64 {

@@ -184,23 +184,27 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Takes in lines that were there before the console was: they count, but nobody is shown them as live. A viewer that
+    /// comes back after a restart finds them by searching, and must not get them twice.
+    pub fn count(&self, lines: &[Arc<Line>], now: Timestamp) {
+        let mut counters = lock(&self.counters);
+        let mut bytes = 0;
+        for line in lines {
+            bytes += line.text.len() as u64;
+            if !counters.contains_key(&line.stream.key) {
+                counters.insert(line.stream.key.clone(), Counter::default());
+            }
+            let counter = counters.get_mut(&line.stream.key).expect("inserted above");
+            counter.add(line.id.at, line.text.len(), line.level, now);
+        }
+        self.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Takes lines in from a collector, in the order in which they arrived. Cheap where nobody watches; never waits.
     /// `now` is the time of arrival.
     pub fn publish(&self, lines: &[Arc<Line>], now: Timestamp) {
-        {
-            let mut counters = lock(&self.counters);
-            let mut bytes = 0;
-            for line in lines {
-                bytes += line.text.len() as u64;
-                if !counters.contains_key(&line.stream.key) {
-                    counters.insert(line.stream.key.clone(), Counter::default());
-                }
-                let counter = counters.get_mut(&line.stream.key).expect("inserted above");
-                counter.add(line.id.at, line.text.len(), line.level, now);
-            }
-            self.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
-            self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
+        self.count(lines, now);
         let topics: Vec<Arc<Topic>> = lock(&self.inner).topics.values().filter_map(Weak::upgrade).collect();
         for topic in topics {
             let (selector, filter) = &topic.key;
@@ -236,12 +240,7 @@ impl Hub {
         let key = (selector, filter);
         let existing = inner.topics.get(&key).and_then(Weak::upgrade);
         let topic = existing.unwrap_or_else(|| {
-            let topic = Arc::new(Topic {
-                key: key.clone(),
-                pending: Mutex::default(),
-                arrived: Notify::new(),
-                viewers: Mutex::default(),
-            });
+            let topic = Arc::new(Topic { key: key.clone(), pending: Mutex::default(), arrived: Notify::new(), viewers: Mutex::default() });
             inner.topics.insert(key, Arc::downgrade(&topic));
             tokio::spawn(run(Arc::downgrade(&topic), self.skipped.clone()));
             topic

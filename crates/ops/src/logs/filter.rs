@@ -155,7 +155,9 @@ mod tests {
     fn fields_of_structured_lines_are_compared_whole() {
         let filter = |text: &str| Filter { fields: vec![FieldMatch::parse(text).unwrap()], ..Filter::default() };
         let line = r#"{"user":"ada","n":42}"#;
-        for (text, expect) in [("user=ada", true), ("user=ad", false), ("n=42", true), ("n!=42", false), ("missing!=1", true), ("missing=1", false)] {
+        for (text, expect) in
+            [("user=ada", true), ("user=ad", false), ("n=42", true), ("n!=42", false), ("missing!=1", true), ("missing=1", false)]
+        {
             assert_eq!(filter(text).matches(Level::Info, line), expect, "{text}");
         }
         assert!(FieldMatch::parse("=x").is_err() && FieldMatch::parse("x").is_err() && FieldMatch::parse("!=x").is_err());

@@ -175,7 +175,11 @@ impl Ops {
         let one = |cursor, direction, limit| LogQuery { cursor, direction, ..LogQuery::newest(Selector::All, limit) };
         let (ahead, behind) = futures::join!(
             async {
-                if before == 0 { Ok(LogPage::default()) } else { self.page(&one(Some(id), Direction::Backward, before), Some(id.stream)).await }
+                if before == 0 {
+                    Ok(LogPage::default())
+                } else {
+                    self.page(&one(Some(id), Direction::Backward, before), Some(id.stream)).await
+                }
             },
             async {
                 let range = TimeRange { start: id.at, end: Timestamp::MAX };
@@ -207,8 +211,13 @@ impl Ops {
             return Err(Error::bad_input("step", "it must be positive and give at most 500 steps"));
         }
         let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
-        let mut query =
-            LogQuery { direction: Direction::Forward, limit: LogQuery::MAX_LIMIT, cursor: None, range: TimeRange { start, end }, ..query.clone() };
+        let mut query = LogQuery {
+            direction: Direction::Forward,
+            limit: LogQuery::MAX_LIMIT,
+            cursor: None,
+            range: TimeRange { start, end },
+            ..query.clone()
+        };
         let mut warnings = Vec::new();
         // 1 million lines: what a request may cost. Past it the counts are a beginning, and the warning says so.
         for turn in 0.. {

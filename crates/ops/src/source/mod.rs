@@ -79,9 +79,7 @@ pub struct LogPlan {
 impl LogPlan {
     /// Whether a line is inside range, cursor, stream and filter.
     pub fn takes(&self, line: &Line) -> bool {
-        self.in_bounds(line.id)
-            && self.stream.is_none_or(|stream| stream == line.id.stream)
-            && self.filter.matches(line.level, &line.text)
+        self.in_bounds(line.id) && self.stream.is_none_or(|stream| stream == line.id.stream) && self.filter.matches(line.level, &line.text)
     }
 
     pub fn in_bounds(&self, id: EntryId) -> bool {

@@ -37,12 +37,7 @@ impl LogSource for Ram {
         keys.sort();
         keys.dedup();
         keys.into_iter()
-            .map(|key| SourceService {
-                members: vec![key.name.clone()],
-                key,
-                kind: ServiceKind::Container,
-                status: ServiceStatus::Running,
-            })
+            .map(|key| SourceService { members: vec![key.name.clone()], key, kind: ServiceKind::Container, status: ServiceStatus::Running })
             .collect()
     }
 

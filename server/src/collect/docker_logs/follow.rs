@@ -264,7 +264,9 @@ impl Task {
                 taken.push(Arc::new(line));
             }
         }
-        self.shared.publish(&taken);
+        let (history, news): (Vec<_>, Vec<_>) = taken.into_iter().partition(|line| line.id.at < self.shared.started);
+        self.shared.hub.count(&history, (self.shared.clock)());
+        self.shared.publish(&news);
         Ok(())
     }
 

@@ -193,7 +193,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         ],
         1..6,
     );
-    proptest::collection::vec(prop_oneof![3 => text.prop_map(|parts| Step::Write(parts.concat())), 2 => Just(Step::Turn), 1 => Just(Step::Restart)], 1..14)
+    proptest::collection::vec(
+        prop_oneof![3 => text.prop_map(|parts| Step::Write(parts.concat())), 2 => Just(Step::Turn), 1 => Just(Step::Restart)],
+        1..14,
+    )
 }
 
 proptest! {

@@ -74,7 +74,14 @@ impl Tracked {
     ///
     /// # Errors
     /// What reading the file or writing the sidecar gives.
-    pub fn take(&mut self, stream: &Arc<Stream>, now: Timestamp, since: Timestamp, last: bool, out: &mut Vec<Arc<Line>>) -> io::Result<bool> {
+    pub fn take(
+        &mut self,
+        stream: &Arc<Stream>,
+        now: Timestamp,
+        since: Timestamp,
+        last: bool,
+        out: &mut Vec<Arc<Line>>,
+    ) -> io::Result<bool> {
         let arrival = self.arrived.unwrap_or(now);
         let mut taken = 0;
         while taken < TURN_BYTES {

@@ -142,8 +142,10 @@ async fn export(
     if let Some(warning) = first.warnings.first() {
         return Err(Refusal(Problem { detail: format!("the export would not be whole: {}", warning.detail), ..warning.clone() }));
     }
-    cx.audit.record(AuditEvent::new(&cx, "logs.export", ask.service.join(" "), Outcome::Done).detail(format!("format {}", format.extension())));
-    let name = ask.service.first().map_or("logs", String::as_str).replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
+    cx.audit
+        .record(AuditEvent::new(&cx, "logs.export", ask.service.join(" "), Outcome::Done).detail(format!("format {}", format.extension())));
+    let name =
+        ask.service.first().map_or("logs", String::as_str).replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
     let disposition = format!("attachment; filename=\"{name}.{}\"", format.extension());
     let head = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(format.head().as_bytes()))]);
     let pages = stream::try_unfold((Some(first), query, true), move |(page, mut query, mut fresh)| {
@@ -184,7 +186,9 @@ mod tests {
 
     #[test]
     fn a_csv_cell_is_quoted_where_it_must_be() {
-        for (cell, expect) in [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"hi\"", "\"say \"\"hi\"\"\""), ("two\nlines", "\"two\nlines\"")] {
+        for (cell, expect) in
+            [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"hi\"", "\"say \"\"hi\"\"\""), ("two\nlines", "\"two\nlines\"")]
+        {
             let mut out = Vec::new();
             csv_cell(cell, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expect);

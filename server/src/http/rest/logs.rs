@@ -19,7 +19,11 @@ pub struct Services {
     services: Vec<Service>,
 }
 
-pub async fn services(State(state): State<AppState>, Extension(cx): Extension<OpCtx>, RawQuery(raw): RawQuery) -> Result<Json<Services>, Refusal> {
+pub async fn services(
+    State(state): State<AppState>,
+    Extension(cx): Extension<OpCtx>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Services>, Refusal> {
     Query::read(raw.as_deref())?.end("none")?;
     Ok(Json(Services { services: state.ops.services_list(&cx)? }))
 }
@@ -28,7 +32,12 @@ pub async fn all(state: State<AppState>, cx: Extension<OpCtx>, raw: RawQuery) ->
     page(state, cx, raw, None).await
 }
 
-pub async fn one(state: State<AppState>, cx: Extension<OpCtx>, PathText(service): PathText, raw: RawQuery) -> Result<Json<LogPage>, Refusal> {
+pub async fn one(
+    state: State<AppState>,
+    cx: Extension<OpCtx>,
+    PathText(service): PathText,
+    raw: RawQuery,
+) -> Result<Json<LogPage>, Refusal> {
     page(state, cx, raw, Some(service_in_path(service))).await
 }
 
@@ -58,7 +67,11 @@ pub async fn context(
     Ok(Json(state.ops.log_context(&cx, id, before, after).await?))
 }
 
-pub async fn histogram(State(state): State<AppState>, Extension(cx): Extension<OpCtx>, RawQuery(raw): RawQuery) -> Result<Json<Histogram>, Refusal> {
+pub async fn histogram(
+    State(state): State<AppState>,
+    Extension(cx): Extension<OpCtx>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Histogram>, Refusal> {
     let mut query = Query::read(raw.as_deref())?;
     let mut ask = query.log_ask(None)?;
     let step = query.one("step")?;
@@ -68,9 +81,11 @@ pub async fn histogram(State(state): State<AppState>, Extension(cx): Extension<O
     ask.end_time.get_or_insert_with(|| "now".to_owned());
     let step_ms = match step {
         None => None,
-        Some(text) => Some(model::time::parse_duration(&text).map(|nanos| nanos / 1_000_000).ok_or_else(|| {
-            Refusal(Problem::bad_input("step", "use a duration such as 10s, 5m or 1h"))
-        })?),
+        Some(text) => Some(
+            model::time::parse_duration(&text)
+                .map(|nanos| nanos / 1_000_000)
+                .ok_or_else(|| Refusal(Problem::bad_input("step", "use a duration such as 10s, 5m or 1h")))?,
+        ),
     };
     Ok(Json(state.ops.log_histogram(&cx, &LogQuery::parse(&ask, cx.now)?, step_ms).await?))
 }

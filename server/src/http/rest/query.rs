@@ -86,7 +86,8 @@ impl Query {
             "backward" => Ok(Direction::Backward),
             _ => Err(Refusal(Problem::bad_input("direction", "use forward or backward"))),
         });
-        let level = self.all("level").iter().flat_map(|list| list.split(',')).filter(|level| !level.is_empty()).map(str::to_owned).collect();
+        let level =
+            self.all("level").iter().flat_map(|list| list.split(',')).filter(|level| !level.is_empty()).map(str::to_owned).collect();
         Ok(LogAsk {
             service: match service {
                 Some(service) => vec![service],
@@ -153,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_query_string_is_read_whole_or_refused_by_name() {
-        let ask = check("service=shop%2Fweb&service=db&level=error,warn&level=info&search=a+b&regex=true&limit=5&direction=Forward").unwrap();
+        let ask =
+            check("service=shop%2Fweb&service=db&level=error,warn&level=info&search=a+b&regex=true&limit=5&direction=Forward").unwrap();
         assert_eq!(ask.service, ["shop/web", "db"]);
         assert_eq!(ask.level, ["error", "warn", "info"]);
         assert_eq!((ask.search.as_deref(), ask.regex, ask.limit, ask.direction), (Some("a b"), true, Some(5), Some(Direction::Forward)));

@@ -70,14 +70,22 @@ pub struct Sessions {
     sessions: Vec<SessionSummary>,
 }
 
-pub async fn sessions(State(state): State<AppState>, Extension(cx): Extension<OpCtx>, RawQuery(raw): RawQuery) -> Result<Json<Sessions>, Refusal> {
+pub async fn sessions(
+    State(state): State<AppState>,
+    Extension(cx): Extension<OpCtx>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Sessions>, Refusal> {
     let mut query = Query::read(raw.as_deref())?;
     let all = query.parsed("all", "true or false")?.unwrap_or(false);
     query.end("all")?;
     Ok(Json(Sessions { sessions: state.ops.accounts.sessions(&cx, all).await? }))
 }
 
-pub async fn session_end(State(state): State<AppState>, Extension(cx): Extension<OpCtx>, PathText(id): PathText) -> Result<StatusCode, Refusal> {
+pub async fn session_end(
+    State(state): State<AppState>,
+    Extension(cx): Extension<OpCtx>,
+    PathText(id): PathText,
+) -> Result<StatusCode, Refusal> {
     state.ops.accounts.session_end(&cx, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

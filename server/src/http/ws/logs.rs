@@ -67,14 +67,12 @@ async fn open(
     let upgrade = upgrade.map_err(|_| Refusal(Problem::bad_input("upgrade", "this path speaks WebSocket only (RFC 6455)")))?;
     let guard = state.ops.sockets.register(user, Some(Permission::LogsRead));
     let tail = state.ops.log_tail(&cx, &ask, from).await?;
-    Ok(upgrade
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
-        .max_write_buffer_size(4 << 20)
-        .on_upgrade(move |socket| async move {
+    Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).max_write_buffer_size(4 << 20).on_upgrade(
+        move |socket| async move {
             let _open = state.metrics.socket("logs");
             run(socket, tail, &guard, &state).await;
-        }))
+        },
+    ))
 }
 
 async fn run(mut socket: WebSocket, mut tail: Tail, guard: &SocketGuard, state: &AppState) {

@@ -226,7 +226,10 @@ impl DockerHost {
                 format!("{} does not exist: start Docker, or mount its socket into the console's container", self.endpoint)
             }
             Some(io::ErrorKind::PermissionDenied) if unix => {
-                format!("the console may not open {}: add its user to the docker group (in a container: --group-add with the socket's group)", self.endpoint)
+                format!(
+                    "the console may not open {}: add its user to the docker group (in a container: --group-add with the socket's group)",
+                    self.endpoint
+                )
             }
             Some(io::ErrorKind::ConnectionRefused) => format!("nothing listens at {}: is Docker running", self.endpoint),
             _ => format!("{} does not answer: {deepest}", self.endpoint),
@@ -274,7 +277,8 @@ async fn checked(response: Response<Incoming>) -> Result<Response<Incoming>, Doc
         return Ok(response);
     }
     let status = response.status().as_u16();
-    let body = http_body_util::Limited::new(response.into_body(), MAX_ERROR_BYTES).collect().await.map_err(DockerError::BadAnswer)?.to_bytes();
+    let body =
+        http_body_util::Limited::new(response.into_body(), MAX_ERROR_BYTES).collect().await.map_err(DockerError::BadAnswer)?.to_bytes();
     #[derive(Deserialize)]
     struct Message {
         message: String,

@@ -96,8 +96,15 @@ mod tests {
 
     #[test]
     fn events_are_read_from_any_pieces() {
-        let one = |id: &str, action: &str| format!(r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"x":"}}"}}}},"timeNano":7}}"#);
-        let text = format!("{}\n{{\"Type\":\"network\",\"Actor\":{{\"ID\":\"n\"}}}}{}\u{1e}{}", one("a", "start"), one("b", "die"), one("c", "exec_start: sh"));
+        let one = |id: &str, action: &str| {
+            format!(r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{"x":"}}"}}}},"timeNano":7}}"#)
+        };
+        let text = format!(
+            "{}\n{{\"Type\":\"network\",\"Actor\":{{\"ID\":\"n\"}}}}{}\u{1e}{}",
+            one("a", "start"),
+            one("b", "die"),
+            one("c", "exec_start: sh")
+        );
         let mut held = Vec::new();
         let mut seen = Vec::new();
         for byte in text.bytes() {

@@ -370,8 +370,17 @@ mod tests {
 
     #[test]
     fn times_are_read_in_docker_s_form_and_in_any_other() {
-        for text in ["1970-01-01T00:00:00.000000000Z", "2024-02-29T23:59:59.999999999Z", "2100-03-01T00:00:00.000000001Z", "2026-11-22T18:22:50.5+01:00"] {
-            assert_eq!(leading_stamp(format!("{text} x").as_bytes()), Some((Timestamp::parse_rfc3339(text).unwrap(), text.len() + 1)), "{text}");
+        for text in [
+            "1970-01-01T00:00:00.000000000Z",
+            "2024-02-29T23:59:59.999999999Z",
+            "2100-03-01T00:00:00.000000001Z",
+            "2026-11-22T18:22:50.5+01:00",
+        ] {
+            assert_eq!(
+                leading_stamp(format!("{text} x").as_bytes()),
+                Some((Timestamp::parse_rfc3339(text).unwrap(), text.len() + 1)),
+                "{text}"
+            );
         }
         for text in ["", " ", "2026-11-22T18:22:50.544152405Z", "yesterday x", "2026-13-22T18:22:50.544152405Z x"] {
             assert_eq!(leading_stamp(text.as_bytes()), None, "{text}");

@@ -157,7 +157,9 @@ impl DockerLogs {
         table.insert(container.id.clone(), container.clone());
         let removed = |one: &Arc<Container>| one.status == ServiceStatus::Removed;
         while table.values().filter(|one| removed(one)).count() > MAX_REMOVED {
-            let Some(oldest) = table.values().filter(|one| removed(one)).min_by_key(|one| one.created).map(|one| one.id.clone()) else { break };
+            let Some(oldest) = table.values().filter(|one| removed(one)).min_by_key(|one| one.created).map(|one| one.id.clone()) else {
+                break;
+            };
             table.remove(&oldest);
         }
         container

@@ -91,7 +91,11 @@ impl<'a> PageReader<'a> {
                     }
                 }
                 let behind = |limit: Timestamp| at.0 > limit.0.saturating_add(MARGIN_NS);
-                if !stepped && (full_at.is_some_and(behind) || behind(plan.range.end)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if !stepped && (full_at.is_some_and(behind) || behind(plan.range.end)) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })
             .await?;
         let mut kept = keep.into_lines();
@@ -250,7 +254,12 @@ impl<'a> PageReader<'a> {
             match decoder.push(&bytes, &mut |line| raw.push(line)) {
                 Ok(()) => {}
                 Err(FrameError::Engine(said)) => {
-                    tracing::warn!(kind = "external_service", container = self.container.name, said, "Docker could not read a log to its end");
+                    tracing::warn!(
+                        kind = "external_service",
+                        container = self.container.name,
+                        said,
+                        "Docker could not read a log to its end"
+                    );
                     done = true;
                 }
                 Err(error) => return Err(SourceError::Failed(error.to_string())),

@@ -75,10 +75,7 @@ impl Transport {
             Endpoint::Tcp { host, port, tls: Some(tls) } => Road::Tls(host.clone(), *port, Arc::new(tls_config(tls)?)),
             Endpoint::Ssh { user, host, port } => Road::Ssh { user: user.clone(), host: host.clone(), port: *port },
         };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(4)
-            .build(road);
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).pool_max_idle_per_host(4).build(road);
         Ok(Self { client, version: Arc::default() })
     }
 
@@ -118,7 +115,11 @@ impl Transport {
         self.send_as(None, request).await
     }
 
-    async fn send_as<B>(&self, version: Option<(u16, u16)>, request: Request<B>) -> Result<Response<Incoming>, hyper_util::client::legacy::Error>
+    async fn send_as<B>(
+        &self,
+        version: Option<(u16, u16)>,
+        request: Request<B>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error>
     where
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -361,7 +362,11 @@ mod tests {
             return;
         }
         let endpoint = "ssh://nobody@127.0.0.1:1".parse().unwrap();
-        let error = Transport::new(&endpoint).unwrap().send_unversioned(Request::get("/_ping").body(http_body_util::Empty::new()).unwrap()).await.unwrap_err();
+        let error = Transport::new(&endpoint)
+            .unwrap()
+            .send_unversioned(Request::get("/_ping").body(http_body_util::Empty::new()).unwrap())
+            .await
+            .unwrap_err();
         let mut causes = Vec::new();
         let mut next: Option<&dyn std::error::Error> = Some(&error);
         while let Some(cause) = next {

@@ -165,11 +165,12 @@ mod tests {
     #[test]
     fn ids_only_grow_along_a_file() {
         let mut stamper = Stamper::default();
-        let stamps: Vec<_> = ["no time", "none", "2026-11-22T10:00:00Z a", "  at b", "2026-11-22T09:59:59Z back", "2026-11-22T10:00:01Z on"]
-            .map(|text| stamper.stamp(text, Timestamp(7)))
-            .into_iter()
-            .map(|(at, ordinal)| (at.to_string(), ordinal))
-            .collect();
+        let stamps: Vec<_> =
+            ["no time", "none", "2026-11-22T10:00:00Z a", "  at b", "2026-11-22T09:59:59Z back", "2026-11-22T10:00:01Z on"]
+                .map(|text| stamper.stamp(text, Timestamp(7)))
+                .into_iter()
+                .map(|(at, ordinal)| (at.to_string(), ordinal))
+                .collect();
         let expect = [("1970-01-01T00:00:00.000000007Z", 0), ("1970-01-01T00:00:00.000000007Z", 1), ("2026-11-22T10:00:00Z", 0)]
             .into_iter()
             .chain([("2026-11-22T10:00:00Z", 1), ("2026-11-22T10:00:00Z", 2), ("2026-11-22T10:00:01Z", 0)]);
