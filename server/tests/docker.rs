@@ -1,6 +1,8 @@
 //! Collecting and searching against the real Docker Engine of this machine: what a container writes arrives once, with the
 //! right labels and ids, whatever happens to it or to the connection.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod engine;
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! `/api/v1` and the forms, as programs and browsers use and misuse them.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

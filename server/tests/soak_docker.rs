@@ -1,6 +1,8 @@
 //! An Engine of its own, stopped and started under load: no line that it still has is lost or doubled. Takes root and a
 //! minute, so it runs only where `DOCAICHE_SOAK=1`.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod engine;
 
 use std::{

@@ -1,5 +1,7 @@
 //! What must not be there: the rooms' invariants of absence, read from the files and from `cargo metadata`.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

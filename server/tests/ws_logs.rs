@@ -1,5 +1,7 @@
 //! Live lines over a socket: complete, in order, once; and an end when the right to see them ends.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod common;
 
 use std::time::Duration;

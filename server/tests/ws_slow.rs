@@ -1,5 +1,7 @@
 //! What a slow reader costs. Alone in its process, for it measures the process's memory.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod common;
 
 use common::{Socket, TestServer, eventually, flood};

@@ -26,19 +26,18 @@ pub enum SocketEvent {
 /// An open socket; dropped, it is closed and silent.
 pub struct Socket {
     inner: WebSocket,
-    _listeners: (Closure<dyn FnMut(Event)>, Closure<dyn FnMut(MessageEvent)>, Closure<dyn FnMut(CloseEvent)>),
+    _listeners: Listeners,
 }
 
+type Listeners = (Closure<dyn FnMut(Event)>, Closure<dyn FnMut(MessageEvent)>, Closure<dyn FnMut(CloseEvent)>);
+
 impl Socket {
-    /// Opens a path of this origin.
-    ///
-    /// # Errors
-    /// Where the browser refuses the address.
-    pub fn open(path: &str, tell: Rc<dyn Fn(SocketEvent)>) -> Result<Self, ()> {
+    /// Opens a path of this origin; `None` where the browser refuses the address.
+    pub fn open(path: &str, tell: Rc<dyn Fn(SocketEvent)>) -> Option<Self> {
         let location = leptos::prelude::window().location();
         let scheme = if location.protocol().as_deref() == Ok("https:") { "wss://" } else { "ws://" };
-        let host = location.host().map_err(|_| ())?;
-        let inner = WebSocket::new(&[scheme, &host, path].concat()).map_err(|_| ())?;
+        let host = location.host().ok()?;
+        let inner = WebSocket::new(&[scheme, &host, path].concat()).ok()?;
         let opened = Rc::new(std::cell::Cell::new(false));
         let on_open = {
             let (tell, opened) = (tell.clone(), opened.clone());
@@ -62,7 +61,7 @@ impl Socket {
         inner.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         inner.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         inner.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self { inner, _listeners: (on_open, on_message, on_close) })
+        Some(Self { inner, _listeners: (on_open, on_message, on_close) })
     }
 
     /// Sends where the socket is open; else the message is of no use any more.

@@ -211,6 +211,7 @@ pub fn segments(lengths: &[usize], marks: &[Range<usize>]) -> Vec<Segment> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is one match")]
 mod tests {
     use super::*;
 

@@ -84,7 +84,7 @@ impl LogView {
 }
 
 /// How a person likes to see lines: kept in the browser, in no link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogStyle {
     pub wrap: bool,
     pub compact: bool,
@@ -93,12 +93,6 @@ pub struct LogStyle {
     pub raw: bool,
     /// A name of the time zone database; empty for the browser's own.
     pub zone: String,
-}
-
-impl Default for LogStyle {
-    fn default() -> Self {
-        Self { wrap: false, compact: false, relative: false, raw: false, zone: String::new() }
-    }
 }
 
 impl LogStyle {

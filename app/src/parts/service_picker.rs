@@ -33,7 +33,7 @@ pub fn ServicePicker(
     // A popover: the browser closes it on Esc and on a click elsewhere.
     view! {
         <div class="service-picker">
-            <button type="button" class="button picker-open" popovertarget="picker" aria-label="Services" title=move || label()>
+            <button type="button" class="button picker-open" popovertarget="picker" aria-label="Services" title=label>
                 {move || label()}
                 " ▾"
             </button>

@@ -1,5 +1,7 @@
 //! Grouping of lines over traces of real runtimes mixed with other lines (`groups.txt`).
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use loglines::{
     group::{Grouper, MAX_GROUP_LINES, is_continuation},
     level,

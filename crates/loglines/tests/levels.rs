@@ -1,5 +1,7 @@
 //! Level detection over samples in the formats of real programs (`levels.txt`).
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use model::Level;
 
 #[test]

@@ -1,5 +1,7 @@
 //! Use-cases over in-memory sources: pages, context, histogram, live views.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
@@ -220,7 +222,7 @@ proptest! {
         runtime.block_on(async {
             let ram = Ram::shared();
             let web = stream("web");
-            let ops = service(&[ram.clone()]);
+            let ops = service(std::slice::from_ref(&ram));
             for at in 0..before {
                 ram.push(line(&web, at, 0));
             }

@@ -48,8 +48,8 @@ impl Viewer {
         };
         state.told_pause = false;
         match Socket::open(&path, Rc::new(tell)) {
-            Ok(socket) => state.socket = Some(socket),
-            Err(()) => put(self.out.status, Status::Failed("The browser does not open a connection to the console.".to_owned())),
+            Some(socket) => state.socket = Some(socket),
+            None => put(self.out.status, Status::Failed("The browser does not open a connection to the console.".to_owned())),
         }
     }
 
@@ -87,7 +87,7 @@ impl Viewer {
             // A console that has just started may not know yet what it showed before.
             let known = viewer.state.borrow().buffer.last_seen().is_some();
             match answer {
-                Err(Failure(problem)) if !may_pass(problem.code) && !(known && problem.code == Code::NotFound) => viewer.refused(&problem),
+                Err(Failure(problem)) if !(may_pass(problem.code) || known && problem.code == Code::NotFound) => viewer.refused(&problem),
                 _ => viewer.retry_later(),
             }
         });

@@ -200,7 +200,7 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
     };
     view! {
         <div class="logs-status" data-paused=move || out.paused.get().to_string()>
-            <span class="logs-state" role="status" data-state=move || state()>
+            <span class="logs-state" role="status" data-state=state>
                 {move || word()}
             </span>
             <PauseBar out=out/>

@@ -89,6 +89,8 @@ pub(super) struct State {
 
 type Listener = (EventTarget, &'static str, Closure<dyn FnMut(Event)>);
 
+type Resize = (ResizeObserver, Closure<dyn FnMut()>);
+
 pub struct Viewer {
     pub(super) me: Weak<Viewer>,
     pub(super) state: RefCell<State>,
@@ -99,7 +101,7 @@ pub struct Viewer {
     pub(super) out: Outlets,
     pub(super) toasts: Option<Toasts>,
     pub(super) listeners: RefCell<Vec<Listener>>,
-    resize: RefCell<Option<(ResizeObserver, Closure<dyn FnMut()>)>>,
+    resize: RefCell<Option<Resize>>,
     timer: RefCell<Option<IntervalHandle>>,
 }
 

@@ -101,9 +101,10 @@ impl Viewer {
     }
 }
 
+/// The newest lines not yet sent. What does not fit is dropped from the old end, so that a view always ends with the last line.
 #[derive(Default)]
 struct Pending {
-    lines: Vec<Arc<Line>>,
+    lines: VecDeque<Arc<Line>>,
     bytes: usize,
     hole: Option<Hole>,
 }
@@ -123,29 +124,33 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Topic {
     fn accept(&self, line: &Arc<Line>) {
+        let cost = |line: &Line| line.text.len().min(Entry::MAX_MESSAGE_BYTES) + 200;
         let mut pending = lock(&self.pending);
-        if pending.lines.len() >= FRAME_LINES || pending.bytes >= FRAME_BYTES {
-            Hole::grow(&mut pending.hole, Hole::of(line.id));
-            return;
+        let first = pending.lines.is_empty();
+        pending.bytes += cost(line);
+        pending.lines.push_back(line.clone());
+        while pending.lines.len() > FRAME_LINES || pending.bytes > FRAME_BYTES {
+            let oldest = pending.lines.pop_front().expect("a line was just pushed");
+            pending.bytes -= cost(&oldest);
+            Hole::grow(&mut pending.hole, Hole::of(oldest.id));
         }
-        pending.bytes += line.text.len().min(Entry::MAX_MESSAGE_BYTES) + 200;
-        pending.lines.push(line.clone());
-        if pending.lines.len() == 1 {
+        if first {
             self.arrived.notify_one();
         }
     }
 
     fn flush(&self, skipped: &AtomicU64) {
         let Pending { lines, hole, .. } = std::mem::take(&mut *lock(&self.pending));
+        let lines = Vec::from(lines);
         let frame = (!lines.is_empty()).then(|| Arc::new(Frame { json: frame_json(lines.iter().map(|line| &**line)), lines }));
         let mut viewers = lock(&self.viewers);
         for viewer in viewers.values_mut() {
-            if let Some(frame) = &frame {
-                viewer.offer(LiveItem::Frame(frame.clone()), skipped);
-            }
             if let Some(hole) = hole {
                 skipped.fetch_add(hole.dropped, Ordering::Relaxed);
                 viewer.offer(hole.item(), skipped);
+            }
+            if let Some(frame) = &frame {
+                viewer.offer(LiveItem::Frame(frame.clone()), skipped);
             }
         }
     }

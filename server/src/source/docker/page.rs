@@ -123,12 +123,12 @@ impl<'a> PageReader<'a> {
         let plan = self.plan;
         let high = plan.range.end.min(plan.cursor.map_or(Timestamp::MAX, |cursor| cursor.at.saturating_add_nanos(1)));
         if high > self.now || self.stepped() {
-            return self.from_the_end().await;
+            return self.newest_first().await;
         }
         self.by_windows(high).await
     }
 
-    async fn from_the_end(&mut self) -> Result<(Vec<Line>, Frontier), SourceError> {
+    async fn newest_first(&mut self) -> Result<(Vec<Line>, Frontier), SourceError> {
         let plan = self.plan;
         let mut tail = if plan.filter.is_empty() { plan.limit as u64 + TAIL } else { 4 * plan.limit as u64 + 4 * TAIL };
         tail += self.container.memory.lines_in(MARGIN_NS);

@@ -309,7 +309,7 @@ impl Ssh {
 impl AsyncRead for Ssh {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if let Poll::Pending = Pin::new(&mut self.stdout).poll_read(cx, buf)? {
+        if Pin::new(&mut self.stdout).poll_read(cx, buf)?.is_pending() {
             let _ = self.poll_complaints(cx);
             return Poll::Pending;
         }
