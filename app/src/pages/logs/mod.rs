@@ -1,4 +1,4 @@
-//! The log viewer. The page reads the address and shows controls; [`viewer`] draws the lines by hand.
+//! The log viewer. The page reads the address and shows controls; `viewer` draws the lines by hand.
 
 mod buffer;
 mod input;
