@@ -40,14 +40,14 @@ pub struct Flags {
     /// Folder whose *.log files are followed as services [env: DOCAICHE_LOG_DIR] [default: /var/log/docaiche]
     #[arg(long, global = true, value_name = "DIR")]
     pub log_dir: Option<String>,
-    /// Docker Engine: unix:///path, tcp://host:port, http(s)://host:port, ssh://[user@]host[:port]
+    /// Docker Engine: unix:///path, tcp://host:port, http(s)://host:port, ssh://user@host:port
     /// [env: DOCAICHE_DOCKER_HOST, then DOCKER_HOST] [default: unix:///var/run/docker.sock]
     #[arg(long, global = true, value_name = "URL")]
     pub docker_host: Option<String>,
     /// sqlite: or postgres: URL of users, sessions and audit [env: DOCAICHE_DATABASE_URL] [default: SQLite in the data directory]
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// How people reach the console, such as https://console.example [env: DOCAICHE_PUBLIC_URL]
+    /// How people reach the console, such as `https://console.example` [env: DOCAICHE_PUBLIC_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
     /// Host headers that are answered, separated by commas [env: DOCAICHE_ALLOWED_HOSTS] [default: localhost, the listen

@@ -175,7 +175,12 @@ async fn a_second_console_finds_the_same_ids_for_what_came_before_it() {
         let console = Console::start(LOCAL);
         // They were there before it: counted, not shown as live, and found by a search.
         let counted = || {
-            console.logs.services().iter().find(|one| one.key.name == "again").map(|one| console.hub.tally(&one.key, Timestamp(0)).lines)
+            console
+                .logs
+                .services()
+                .iter()
+                .find(|one| one.key.name == "again")
+                .map(|one| console.hub.tally(&one.key, model::Timestamp(0)).lines)
         };
         engine::eventually("all lines are counted", || counted() == Some(400)).await;
         let plan = console.plan("again", Direction::Forward, 1_000, None, Filter::default());

@@ -1,6 +1,6 @@
 //! Follows every container of one Docker Engine, each by one upstream however many watch, and publishes each line once.
 //! The supervisor subscribes to events before it lists, lists again after every break and every two minutes, and tells
-//! how the Engine is doing; a follower per container (see [`follow`]) reads its log.
+//! how the Engine is doing; a follower per container (see `follow`) reads its log.
 
 mod backoff;
 mod follow;
