@@ -25,6 +25,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.command() == Command::Serve && !server::config::allocator_is_set() {
+        restart_with_thrifty_allocator();
+    }
     let config = match Config::from_process(&cli) {
         Ok(config) => config,
         Err(error) => {
@@ -53,6 +56,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Becomes the same program anew with mimalloc told to give freed memory back at once: left alone it keeps it for a second and
+/// more, which after each sign-in's hash is half of an idle console's memory. It reads the setting from the environment before
+/// `main`, so there is no later way to tell it. Where that fails, the console runs with more memory.
+fn restart_with_thrifty_allocator() {
+    use std::os::unix::process::CommandExt;
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new("/proc/self/exe");
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    drop(command.args(arguments).env(server::config::ALLOCATOR_PURGE, "0").exec());
 }
 
 fn complain(error: &anyhow::Error) {

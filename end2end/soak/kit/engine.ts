@@ -29,8 +29,10 @@ export class Engine {
     const log = openSync(join(this.root, "log"), "a");
     const at = (name: string) => join(this.root, name);
     const daemon = spawn(
-      "dockerd",
+      // A network of its own: an engine without a bridge removes docker0 where it finds it, and that one is the machine's engine's.
+      "unshare",
       [
+        ...["--net", "dockerd"],
         ...["--config-file", at("daemon.json"), "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid")],
         ...["--host", this.host, "--bridge=none", "--iptables=false", "--ip6tables=false", "--live-restore"],
         // Where the machine's containerd is found it is used, and there these keep our containers apart.
