@@ -13,7 +13,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     fmt, io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -295,7 +295,8 @@ impl HttpConfig {
     pub fn own_address(&self) -> (SocketAddr, String, bool) {
         let ip = match self.listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            // Dual-stack, and a container may have no IPv6 loopback.
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             ip => ip,
         };
         (SocketAddr::new(ip, self.listen.port()), self.allowed_hosts.any(), self.tls.is_some())

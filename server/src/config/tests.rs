@@ -131,7 +131,7 @@ fn a_file_may_say_everything() {
     assert_eq!(config.store.database.kind, DatabaseKind::Postgres);
     assert_eq!(config.http.tls, Some(TlsFiles { cert: "/tls/cert.pem".into(), key: "/tls/key.pem".into() }));
     assert!(!config.http.allowed_hosts.permits("10.0.0.9", "10.0.0.9".parse().ok()), "a list replaces the arrival address");
-    assert_eq!(config.http.own_address(), ("[::1]:4080".parse().unwrap(), "localhost".to_owned(), true));
+    assert_eq!(config.http.own_address(), ("127.0.0.1:4080".parse().unwrap(), "localhost".to_owned(), true));
 }
 
 #[test]
