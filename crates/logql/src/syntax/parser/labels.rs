@@ -1,0 +1,95 @@
+//! Label filters: comparisons joined by `and`, `or`, a comma or nothing.
+
+use super::{Kind, Parser, Result, SyntaxError};
+use crate::ast::{CompareOp, LabelFilter, MatchOp, Matcher};
+
+impl Parser<'_> {
+    /// `and` binds closer than `or`. A comma, or nothing, means `and` too, but takes all that follows for its right side
+    /// (it has no rank in Loki's grammar).
+    pub fn filter(&mut self, min_rank: u8) -> Result<LabelFilter> {
+        self.descend()?;
+        let mut left = self.filter_atom()?;
+        loop {
+            let (rank, joins) = match self.kind() {
+                Kind::Word if self.word_text(0) == "or" && !self.is_comparison(1) => (1, LabelFilter::Or as fn(_, _) -> _),
+                Kind::Word if self.word_text(0) == "and" && !self.is_comparison(1) => (2, LabelFilter::And as fn(_, _) -> _),
+                Kind::Sign(",") => (u8::MAX, LabelFilter::And as fn(_, _) -> _),
+                _ if self.is_filter_start() => (u8::MAX, LabelFilter::And as fn(_, _) -> _),
+                _ => break,
+            };
+            if rank < min_rank {
+                break;
+            }
+            self.operator()?;
+            let right = if rank == u8::MAX {
+                self.take_sign(",");
+                self.filter(0)?
+            } else {
+                self.advance();
+                self.filter(rank + 1)?
+            };
+            left = joins(Box::new(left), Box::new(right));
+        }
+        self.depth -= 1;
+        Ok(left)
+    }
+
+    fn filter_atom(&mut self) -> Result<LabelFilter> {
+        if self.take_sign("(") {
+            let filter = self.filter(0)?;
+            self.expect_sign(")", &[])?;
+            return Ok(filter);
+        }
+        let start = self.start();
+        if !self.is_filter_start() {
+            return Err(self.unexpected(&[]));
+        }
+        let name = self.expect_name(&[])?;
+        let op = match self.kind() {
+            Kind::Sign("=" | "==") => CompareOp::Equal,
+            Kind::Sign("!=") => CompareOp::NotEqual,
+            Kind::Sign(">") => CompareOp::Greater,
+            Kind::Sign(">=") => CompareOp::GreaterOrEqual,
+            Kind::Sign("<") => CompareOp::Less,
+            Kind::Sign("<=") => CompareOp::LessOrEqual,
+            Kind::Sign(sign @ ("=~" | "!~")) => {
+                let op = if *sign == "=~" { MatchOp::Regex } else { MatchOp::NotRegex };
+                self.advance();
+                let value = self.expect_text(&["STRING"])?;
+                return Ok(LabelFilter::Match(Matcher { span: self.span_from(start), name, op, value }));
+            }
+            _ => return Err(self.unexpected(&[])),
+        };
+        let doubled = self.is_sign(0, "==");
+        self.advance();
+        let equality = matches!(op, CompareOp::Equal | CompareOp::NotEqual) && !doubled;
+        if equality && let Kind::Text(_) = self.kind() {
+            let value = self.expect_text(&[])?;
+            let op = if op == CompareOp::Equal { MatchOp::Equal } else { MatchOp::NotEqual };
+            return Ok(LabelFilter::Match(Matcher { span: self.span_from(start), name, op, value }));
+        }
+        if equality && self.kind() == &Kind::Word && self.word_text(0) == "ip" {
+            self.advance();
+            let pattern = self.bracketed_text()?;
+            return Ok(LabelFilter::Ip { span: self.span_from(start), name, equal: op == CompareOp::Equal, pattern });
+        }
+        self.quantity(start, name, op)
+    }
+
+    fn quantity(&mut self, start: u32, name: String, op: CompareOp) -> Result<LabelFilter> {
+        let negative = self.take_sign("-");
+        if !negative {
+            self.take_sign("+");
+        }
+        let kind = self.kind().clone();
+        let unexpected: SyntaxError = self.unexpected(&[]);
+        self.advance();
+        let span = self.span_from(start);
+        match kind {
+            Kind::Number(value) => Ok(LabelFilter::Number { span, name, op, value: if negative { -value } else { value } }),
+            Kind::Duration(nanos) => Ok(LabelFilter::Duration { span, name, op, nanos: if negative { -nanos } else { nanos } }),
+            Kind::Bytes(bytes) if !negative => Ok(LabelFilter::Bytes { span, name, op, bytes }),
+            _ => Err(unexpected),
+        }
+    }
+}
