@@ -40,6 +40,23 @@ test.describe("a container", () => {
     for (const text of await lines.texts()) expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u2400-\u241f]/);
   });
 
+  test("that writes over its line is shown as its terminal shows it", async ({ page, context, startContainer }) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    startContainer({ name: "e2e-progress", script: saying("layer 10 %\rlayer 50 %\rlayer done", "other") });
+    const lines = await signInAndOpenLogs(page, ["e2e-progress"]);
+    const row = lines.with("layer done");
+    await expect(row.locator(".log-text")).toHaveText("layer done");
+    await row.click();
+    await page.keyboard.press("c");
+    await expect(page.getByText("Line copied")).toBeVisible();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("layer done");
+    await page.keyboard.press("Enter");
+    await expect(row.locator(".log-whole")).toHaveText(/layer 10 %\s+layer 50 %\s+layer done/);
+    // A search that meets what was written over shows it.
+    await lines.search.fill("50 %");
+    await expect(lines.rows.locator(".log-text mark")).toHaveText("50 %");
+  });
+
   test("that is removed while watched ends in words", async ({ page, startContainer }) => {
     const container = startContainer({ name: "e2e-removed", script: counting("still here") });
     const lines = await signInAndOpenLogs(page, ["e2e-removed"]);
@@ -136,13 +153,44 @@ test.describe("filters", () => {
       await lines.toggle("Regular expression").click();
       await lines.search.fill("order 1[7]");
       await expect(lines.rows).toHaveCount(1);
+      // What is no expression is told at the field; the lines of the one before stay, and so does their connection.
       await lines.search.fill("a (");
       await expect(lines.search).toHaveAttribute("aria-invalid", "true");
-      await expect(page.locator("#log-search-error")).toHaveText(/\S/);
+      await expect(page.locator("#log-search-error")).toHaveText(/unclosed group.*the search before/);
+      await expect(lines.rows).toHaveText([/Order 17 accepted/]);
+      await expect(lines.state).toHaveText("Live");
+      await expect(page.getByRole("button", { name: "Try again" })).toHaveCount(0);
       await lines.toggle("Regular expression").click();
       await expect(lines.rows).toHaveText([/a \(bracket/]);
       await expect(lines.search).toHaveAttribute("aria-invalid", "false");
     });
+
+    test("say of a link with a wrong expression that nothing is searched, until it is mended", async ({ page, startContainer }) => {
+      startContainer({ name: "e2e-badlink", script: saying("order 17") });
+      await signIn(page);
+      await open(page, "/logs?service=e2e-badlink&regex=true&search=a%20(");
+      const lines = new Lines(page);
+      await expect(lines.state).toHaveText("Nothing is searched");
+      await expect(page.locator("#log-search-error")).toHaveText(/unclosed group/);
+      await lines.search.fill("1[7]");
+      await expect(lines.rows).toHaveText([/order 17/]);
+      await expect(lines.state).toHaveText("Live");
+    });
+  });
+
+  test("come and go without moving the lines", async ({ page, startContainer }) => {
+    startContainer({ name: "e2e-still", script: saying("level=info msg=calm", "level=error msg=broken") });
+    const lines = await signInAndOpenLogs(page, ["e2e-still"]);
+    await expect(lines.rows).toHaveCount(2);
+    const before = await lines.list.boundingBox();
+    await page.getByRole("group", { name: "Levels" }).getByRole("button", { name: "error" }).click();
+    await expect(lines.rows).toHaveCount(1);
+    await expect(page.getByRole("button", { name: "Clear all" })).toBeVisible();
+    expect(await lines.list.boundingBox()).toEqual(before);
+    await page.getByRole("button", { name: "Clear all" }).click();
+    await expect(lines.rows).toHaveCount(2);
+    await expect(page.getByRole("button", { name: "Clear all" })).toBeHidden();
+    expect(await lines.list.boundingBox()).toEqual(before);
   });
 
   test("that nothing passes say so and offer the way back", async ({ page, startContainer }) => {
@@ -417,6 +465,63 @@ test("a stack trace is one message whose lines can be folded", async ({ page, st
   await expect(lines.rows).toHaveText([/it broke/, /goes on/]);
   await lines.rows.first().getByRole("button", { name: "Unfold lines" }).click();
   await expect(lines.rows).toHaveCount(5);
+});
+
+test("a selection over several rows is copied as a line for each", async ({ page, context, startContainer }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  startContainer({ name: "e2e-copy", script: saying("level=info msg=before", "level=warn msg=first", "level=error msg=second", "level=info msg=third") });
+  const lines = await signInAndOpenLogs(page, ["e2e-copy"]);
+  await expect(lines.rows).toHaveCount(4);
+  await lines.rows.locator(".log-text").evaluateAll((texts) => {
+    const [, first, , third] = texts;
+    if (first === undefined || third === undefined) throw new Error("four rows");
+    getSelection()?.setBaseAndExtent(first, 0, third, third.childNodes.length);
+  });
+  await expect(lines.paused).toBeVisible();
+  await page.keyboard.press("Control+C");
+  const copied = (await page.evaluate(() => navigator.clipboard.readText())).split("\n");
+  expect(copied).toHaveLength(3);
+  expect(copied[0]).toBe("first");
+  expect(copied[1]).toMatch(/^\d\S*( \S+)? ERR second$/);
+  expect(copied[2]).toMatch(/^\d\S*( \S+)? INF third$/);
+});
+
+test("the buttons of a selected line lie over no text of it", async ({ page, startContainer }) => {
+  startContainer({ name: "e2e-buttons", script: saying("short", `long ${"word ".repeat(60)}end`) });
+  const lines = await signInAndOpenLogs(page, ["e2e-buttons"]);
+  for (const wraps of [false, true]) {
+    if (wraps) await lines.toggle("Wrap lines").click();
+    await lines.with("long word").click({ position: { x: 200, y: 8 } });
+    await lines.list.evaluate((list) => (list.scrollLeft = list.scrollWidth));
+    const buttons = await page.getByRole("button", { name: "Copy line" }).boundingBox();
+    const text = await lines.with("long word").locator(".log-text").boundingBox();
+    expect((text?.x ?? 0) + (text?.width ?? Infinity), `wraps: ${wraps}`).toBeLessThanOrEqual(buttons?.x ?? 0);
+  }
+});
+
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+
+  test("the filters are folded into one line that counts them, and a finger resumes", async ({ page, startContainer }) => {
+    startContainer({ name: "e2e-phone", script: "flood", rate: 50 });
+    const lines = await signInAndOpenLogs(page, ["e2e-phone"], "&level=info");
+    await lines.reached(40);
+    const bar = await page.locator(".logs-bar").boundingBox();
+    expect(bar?.height).toBeLessThanOrEqual(60);
+    await expect(lines.search).toBeHidden();
+    await page.getByRole("button", { name: "Filters (1)" }).tap();
+    await lines.search.fill("quick");
+    await expect(page.getByRole("button", { name: "Filters (2)" })).toBeVisible();
+    await page.getByRole("button", { name: "Filters (2)" }).tap();
+    await expect(lines.search).toBeHidden();
+    await expect(lines.rows.locator("mark").first()).toHaveText("quick");
+
+    await page.getByRole("button", { name: "Pause" }).tap();
+    await expect(lines.paused).toBeVisible();
+    await expect(page.getByText("to resume")).toBeHidden();
+    await page.getByRole("button", { name: "Resume" }).tap();
+    await expect(lines.paused).toHaveCount(0);
+  });
 });
 
 test.describe("a restart", () => {

@@ -111,6 +111,8 @@ for (const visit of visits) {
           canvas: getComputedStyle(document.documentElement).backgroundColor,
         }));
         expect(width, "no scrolling sideways").toBeLessThanOrEqual(inner);
+        const wide = page.locator(".table-box").evaluateAll((boxes) => boxes.filter((box) => box.scrollWidth > box.clientWidth).length);
+        expect(await wide, "tables that scroll sideways").toBe(0);
         const [red = 0] = (/\d+/.exec(canvas) ?? ["0"]).map(Number);
         if (look.colorScheme === "dark") expect(red, `${canvas} is dark`).toBeLessThan(80);
         else expect(red, `${canvas} is light`).toBeGreaterThan(200);
@@ -157,6 +159,18 @@ test("the theme one chooses stays", async ({ page }) => {
   await expect(page.getByLabel("Theme")).toHaveValue("dark");
   await page.getByLabel("Theme").selectOption("auto");
   await expect(root).toHaveAttribute("data-theme", "auto");
+});
+
+test("the documentation has the theme one chose and a way back", async ({ page }) => {
+  await signIn(page);
+  await open(page, "/account");
+  await page.getByLabel("Theme").selectOption("dark");
+  await byLink("API docs")(page);
+  await expect(page.getByRole("heading", { name: "The interface for programs" })).toBeVisible();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await expect(page.locator("html")).toHaveCSS("color-scheme", "dark");
+  await byLink("Logs")(page);
+  await expect(page).toHaveURL(/\/logs$/);
 });
 
 test("the first stop of Tab leads past the navigation", async ({ page }) => {

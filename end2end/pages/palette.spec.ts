@@ -1,4 +1,6 @@
-import { expect, signIn, test } from "../fixtures";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ADMIN, expect, signIn, test, waitFor } from "../fixtures";
 import { alive, Lines } from "./kit";
 
 test("Ctrl-K leads to a service's lines by a few letters of its name", async ({ page, startContainer }) => {
@@ -18,6 +20,22 @@ test("Ctrl-K leads to a service's lines by a few letters of its name", async ({ 
   await expect(page).toHaveURL(/\/logs\?service=e2e-palette$/);
   await expect(palette).toBeHidden();
   await expect(new Lines(page).with("found by its name")).toBeVisible();
+});
+
+test("the palette tells of services that its list has no room for", async ({ page, startConsole }) => {
+  const own = await startConsole({ password: ADMIN.password });
+  for (let number = 0; number < 20; number++) writeFileSync(join(own.logDir, `many-${number}.log`), "a line\n");
+  await signIn(page, ADMIN, own.url);
+  await waitFor("the services", 20_000, async () => (await (await page.request.get(`${own.url}/api/v1/logs/services`)).text()).includes("many-19"));
+  await alive(page);
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog", { name: "Command palette" });
+  await page.keyboard.type("many");
+  await expect(palette.getByRole("option")).toHaveCount(12);
+  await expect(palette.getByText("8 more: type on to find them")).toBeVisible();
+  await page.keyboard.type("-19");
+  await expect(palette.getByRole("option")).toHaveText([/many-19/]);
+  await expect(palette.getByText(/more: type on/)).toHaveCount(0);
 });
 
 test("Esc closes the palette and gives the focus back", async ({ page }) => {

@@ -29,8 +29,16 @@ function below(n) { return int(rand() * n) }
 function pick(words,    list, n) { n = split(words, list, "|"); return list[1 + below(n)] }
 function hex_id(digits,    text) { while (length(text) < digits) text = text sprintf("%x", below(16)); return text }
 
+# Containers that start in the same second do not say the same things.
+function seed(    text, n, i) {
+  getline text < "/proc/sys/kernel/random/uuid"
+  close("/proc/sys/kernel/random/uuid")
+  for (i = 1; i <= 8; i++) n = n * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
+  return n
+}
+
 BEGIN {
-  srand()
+  srand(seed())
   BOOT = boot_ms()
   began = uptime_ms()
   for (;;) {

@@ -196,7 +196,8 @@ fn table(services: Vec<Service>, filter: &str, is_trouble_first: bool) -> impl I
     let groups = groups(services, filter, is_trouble_first);
     let shown: usize = groups.iter().map(|(_, services)| services.len()).sum();
     let number = |count: usize| text::grouped(count as u64);
-    let mut summary = [&*number(total), " services, ", &*number(running), " running, ", &*number(failing), " with errors"].concat();
+    let services_word = text::counted(total as u64, "service", "services");
+    let mut summary = [&*services_word, ", ", &*number(running), " running, ", &*number(failing), " with errors"].concat();
     if shown < total {
         summary += &[" · ", &*number(shown), " shown"].concat();
     }

@@ -88,7 +88,7 @@ pub fn Users() -> impl IntoView {
 fn table(users: Vec<UserSummary>, rows: Rows) -> impl IntoView {
     view! {
         <div class="table-box">
-            <table class="table users-table">
+            <table class="table cards users-table">
                 <thead>
                     <tr>
                         <th scope="col">"User name"</th>
@@ -115,12 +115,12 @@ fn row(user: UserSummary, rows: Rows) -> impl IntoView {
     view! {
         <tr data-state=state>
             <th scope="row">{username.clone()}</th>
-            <td>
+            <td data-label="Role">
                 <RoleSelect label=["Role of ", &*username].concat() role=role on_change=Callback::new(move |role| rows.role.run((name.get_value(), role)))/>
             </td>
-            <td><span class="badge" data-state=state>{word}</span></td>
-            <td><Ago at_ms=created.millis() utc=created.to_string()/></td>
-            <td>{last}{never}</td>
+            <td data-label="State"><span class="badge" data-state=state>{word}</span></td>
+            <td data-label="Created"><Ago at_ms=created.millis() utc=created.to_string()/></td>
+            <td data-label="Last sign-in">{last}{never}</td>
             <td class="table-actions">
                 <button
                     type="button"

@@ -22,6 +22,7 @@ pub fn CommandPalette(open: RwSignal<bool>, #[prop(into)] places: Signal<Vec<Pla
     let input = NodeRef::<html::Input>::new();
     let typed = RwSignal::new(String::new());
     let at = RwSignal::new(0usize);
+    // All that match: the first of them are shown.
     let found = Memo::new(move |_| matches(&typed.read(), &places.read()));
     follow(node, open);
     effect(move || {
@@ -41,7 +42,7 @@ pub fn CommandPalette(open: RwSignal<bool>, #[prop(into)] places: Signal<Vec<Pla
         }
     };
     let on_key = move |event: web_sys::KeyboardEvent| {
-        let last = found.with_untracked(|found| found.len().saturating_sub(1));
+        let last = found.with_untracked(|found| found.len().min(SHOWN_MAX).saturating_sub(1));
         match &*event.key() {
             "ArrowDown" => at.update(|at| *at = if *at >= last { 0 } else { *at + 1 }),
             "ArrowUp" => at.update(|at| *at = if *at == 0 { last } else { (*at - 1).min(last) }),
@@ -99,13 +100,23 @@ pub fn CommandPalette(open: RwSignal<bool>, #[prop(into)] places: Signal<Vec<Pla
                     on:keydown=on_key
                 />
                 <ul id="palette-places" class="palette-places" role="listbox" aria-label="Pages and services">
-                    {move || found.get().into_iter().enumerate().map(option).collect_view()}
+                    {move || found.get().into_iter().take(SHOWN_MAX).enumerate().map(option).collect_view()}
                 </ul>
-                <p class="palette-nothing" role="status">{move || found.read().is_empty().then_some("Nothing by that name")}</p>
+                <p class="palette-note" role="status">{move || note(found.read().len())}</p>
             </div>
         </dialog>
     }
     .into_any()
+}
+
+/// What is to be said of so many matches, where the list does not say it.
+fn note(found: usize) -> Option<String> {
+    let more = found.saturating_sub(SHOWN_MAX);
+    if found == 0 {
+        Some("Nothing by that name".to_owned())
+    } else {
+        (more > 0).then(|| text::grouped(more as u64) + " more: type on to find them")
+    }
 }
 
 fn option_id(index: usize) -> String {
@@ -117,5 +128,26 @@ fn matches(typed: &str, places: &[Place]) -> Vec<Place> {
     if !typed.is_empty() {
         found.sort_by_key(|(cost, _)| *cost);
     }
-    found.into_iter().take(SHOWN_MAX).map(|(_, place)| place.clone()).collect()
+    found.into_iter().map(|(_, place)| place.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_list_leaves_out_is_told() {
+        for (found, expect) in [(0, Some("Nothing by that name")), (1, None), (12, None), (13, Some("1 more: type on to find them"))] {
+            assert_eq!(note(found).as_deref(), expect);
+        }
+    }
+
+    #[test]
+    fn the_best_match_is_first_and_none_is_dropped() {
+        let place = |name: String| Place { href: name.clone(), name, kind: "service" };
+        let places: Vec<Place> = (0..30).map(|number| place(format!("shop/web-{number}"))).chain([place("web".to_owned())]).collect();
+        let found = matches("web", &places);
+        assert_eq!((found.len(), &*found[0].name), (31, "web"));
+        assert!(matches("", &places) == places);
+    }
 }

@@ -58,6 +58,8 @@ impl RowMaker {
         for part in [caret, maker("time", "log-time"), maker("span", "log-level"), maker("span", "log-service"), maker("span", "log-text")]
         {
             put(&line, &part);
+            // Not drawn between the parts of a flexible box: for copying alone.
+            put(&line, &document.create_text_node(" "));
         }
         put(&row, &line);
         Self { document, line: row }
@@ -122,12 +124,18 @@ impl RowMaker {
             service.set_text_content(Some(&entry.service));
             set(&service, "data-tone", tone(&entry.service));
         } else {
+            if let Some(space) = service.next_sibling() {
+                let _ = line.remove_child(&space);
+            }
             service.remove();
         }
         self.message(&message, look);
         if let Some((all, folded)) = look.followers {
-            let count = text::grouped(u64::from(if folded > 0 { folded } else { all }));
-            let says = if folded > 0 { ["+", &count, " lines"].concat() } else { ["\u{2212}", &count].concat() };
+            let says = if folded > 0 {
+                "+".to_owned() + &text::counted(u64::from(folded), "line", "lines")
+            } else {
+                "\u{2212}".to_owned() + &text::grouped(u64::from(all))
+            };
             let button = self.button(&line, "log-fold", "fold", &says);
             set(&button, "aria-label", if folded > 0 { "Unfold lines" } else { "Fold lines" });
             set(&button, "aria-expanded", if folded > 0 { "false" } else { "true" });
@@ -183,7 +191,9 @@ impl RowMaker {
                 put(message, &pair);
             }
         } else {
-            self.styled(message, &entry.message, look.marker);
+            let last = last_written(&entry.message);
+            let is_all = look.raw || look.marker.hits(&ansi::strip(&entry.message)) && !look.marker.hits(&ansi::strip(last));
+            self.styled(message, if is_all { &entry.message } else { last }, look.marker);
         }
     }
 
@@ -225,16 +235,19 @@ impl RowMaker {
 
     fn actions(&self, parent: &Element) {
         let actions = self.make("div", "log-actions");
-        self.button(&actions, "button", "copy", "Copy line");
-        self.button(&actions, "button", "link", "Copy link");
+        for (does, says) in [("copy", "Copy line"), ("link", "Copy link")] {
+            set(&self.button(&actions, "button", does, says), "title", says);
+        }
         put(parent, &actions);
     }
 
     fn detail(&self, row: &Element, look: &LineLook<'_>) {
         let entry = look.entry;
         let detail = self.make("div", "log-detail");
-        if let Some(whole) = look.whole {
-            self.text(&detail, "pre", "log-whole", &ansi::strip(whole));
+        let overwritten = || look.open && last_written(&entry.message).len() < entry.message.trim_end_matches('\r').len();
+        if let Some(whole) = look.whole.or_else(|| overwritten().then_some(&*entry.message)) {
+            // What was written over stands on a line of its own.
+            self.text(&detail, "pre", "log-whole", &whole.split('\r').map(ansi::strip).collect::<Vec<_>>().join("\n"));
         }
         if look.open {
             let facts = self.make("div", "log-facts");
@@ -291,6 +304,12 @@ fn put(parent: &Element, child: &web_sys::Node) {
     parent.append_child(child).expect("a new node fits anywhere");
 }
 
+/// What a terminal shows of a line in the end: carriage returns write over what was before them.
+pub fn last_written(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.rfind('\r').map_or(line, |at| &line[at + 1..])
+}
+
 fn short(level: Level) -> &'static str {
     match level {
         Level::Unknown => "",
@@ -321,4 +340,24 @@ const MESSAGES: [&str; 4] = ["msg", "message", "fields.message", "event"];
 /// Fields that the row shows by other means: its text, its time, its level.
 fn is_told_elsewhere(name: &str) -> bool {
     MESSAGES[..3].contains(&name) || matches!(name, "time" | "ts" | "timestamp" | "@timestamp" | "level" | "lvl" | "severity")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_written;
+
+    #[test]
+    fn a_terminal_shows_what_was_written_last() {
+        for (line, expect) in [
+            ("plain", "plain"),
+            ("plain\r", "plain"),
+            ("\r 10 %\r 20 %", " 20 %"),
+            ("10 %\r20 %\r\r", "20 %"),
+            ("\r\u{1b}[Kdone", "\u{1b}[Kdone"),
+            ("", ""),
+            ("\r", ""),
+        ] {
+            assert_eq!(last_written(line), expect, "{line:?}");
+        }
+    }
 }

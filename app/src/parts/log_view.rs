@@ -68,6 +68,11 @@ impl LogView {
         !self.level.is_empty() || !self.field.is_empty() || (!self.search.is_empty() && !self.highlight)
     }
 
+    /// How many things are asked of a line, for a bar that is folded: the search, each level, each field.
+    pub fn filters(&self) -> usize {
+        usize::from(!self.search.is_empty()) + self.level.len() + self.field.len()
+    }
+
     /// The same services without filters.
     pub fn cleared(&self) -> Self {
         Self { service: self.service.clone(), ..Self::default() }
@@ -176,6 +181,7 @@ mod tests {
         let marked = LogView { highlight: true, ..view };
         assert_eq!(marked.ask(), LogAsk::default());
         assert!(!marked.is_filtered());
+        assert_eq!((marked.filters(), LogView::default().filters()), (1, 0));
     }
 
     #[test]

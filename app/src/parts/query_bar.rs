@@ -113,6 +113,16 @@ fn SearchBox(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>, error: 
             {toggle("Regular expression", ".*", Signal::derive(move || view.get().regex), flip(|view| view.regex = !view.regex))}
             {toggle("Highlight only", "Mark", Signal::derive(move || view.get().highlight), flip(|view| view.highlight = !view.highlight))}
             {toggle("Invert", "Not", Signal::derive(move || view.get().invert), flip(|view| view.invert = !view.invert))}
+            // Always in its place, or the lines would move when there is something to clear.
+            <button
+                type="button"
+                class="button query-clear"
+                data-kind="plain"
+                data-idle=move || (view.with(LogView::filters) == 0).to_string()
+                on:click=act(move |_| go.set(Some((view.get_untracked().cleared(), true))))
+            >
+                "Clear all"
+            </button>
             <p id="log-search-error" class="query-error" role="alert">{move || error.get()}</p>
         </div>
     }
@@ -133,8 +143,11 @@ fn Matches(hits: RwSignal<(usize, usize)>, next: Callback<bool>) -> impl IntoVie
     let any = Memo::new(move |_| hits.get().0 > 0);
     let says = move || {
         let (all, at) = hits.get();
-        let all = text::grouped(all as u64);
-        if at == 0 { all + " matches" } else { [&text::grouped(at as u64), " of ", &all].concat() }
+        if at == 0 {
+            text::counted(all as u64, "match", "matches")
+        } else {
+            [&text::grouped(at as u64), " of ", &text::grouped(all as u64)].concat()
+        }
     };
     let bar = move || {
         any.get().then(|| {
@@ -173,10 +186,6 @@ fn level_button(level: Level, view: Memo<LogView>, go: RwSignal<Option<(LogView,
 #[component]
 fn FieldChips(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>) -> impl IntoView {
     let fields = Memo::new(move |_| view.get().field);
-    let is_filtered = Memo::new(move |_| {
-        let view = view.get();
-        view.is_filtered() || !view.search.is_empty()
-    });
     let chip = move |field: String| {
         let label = "Remove filter ".to_owned() + &field;
         let shown = field.clone();
@@ -191,23 +200,7 @@ fn FieldChips(view: Memo<LogView>, go: RwSignal<Option<(LogView, bool)>>) -> imp
             </button>
         }
     };
-    let clear = move || {
-        is_filtered.get().then(|| {
-            view! {
-                <button type="button" class="button" data-kind="plain" on:click=act(move |_| go.set(Some((view.get_untracked().cleared(), true))))>
-                    "Clear all"
-                </button>
-            }
-            .into_any()
-        })
-    };
-    view! {
-        <div class="query-fields">
-            {move || fields.get().into_iter().map(chip).collect_view()}
-            {move || clear()}
-        </div>
-    }
-    .into_any()
+    view! { <div class="query-fields">{move || fields.get().into_iter().map(chip).collect_view()}</div> }.into_any()
 }
 
 /// How lines are shown.

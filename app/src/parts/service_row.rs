@@ -23,6 +23,8 @@ pub fn ServiceRow(service: Service) -> impl IntoView {
             <th scope="row" data-col="name">
                 {icon::icon(drawing)}
                 <a href=paths::logs_of(&service.id) title=members>{service.id.clone()}</a>
+                // For who hears it; the gap that is seen is a margin.
+                " "
                 <span class="service-kind">{kind}</span>
             </th>
             <td data-col="rate" data-label="lines/min">{text::grouped(service.lines_per_minute)}</td>

@@ -10,7 +10,7 @@ use crate::ui::{Ago, act};
 pub fn SessionTable(sessions: Vec<SessionSummary>, whose: bool, end: Callback<String>) -> impl IntoView {
     view! {
         <div class="table-box">
-            <table class="table">
+            <table class="table cards">
                 <thead>
                     <tr>
                         {whose.then(|| view! { <th scope="col">"User"</th> })}
@@ -44,10 +44,10 @@ fn row(session: SessionSummary, whose: bool, end: Callback<String>) -> impl Into
     view! {
         <tr data-current=current.to_string()>
             {whose.then(|| view! { <th scope="row">{username}</th> })}
-            <td title=user_agent.clone()>{browser(&user_agent)}</td>
-            <td>{address}</td>
-            <td><Ago at_ms=created.millis() utc=created.to_string()/></td>
-            <td><Ago at_ms=last_seen.millis() utc=last_seen.to_string()/></td>
+            <td data-label="Browser" title=user_agent.clone()>{browser(&user_agent)}</td>
+            <td data-label="Address">{address}</td>
+            <td data-label="Signed in"><Ago at_ms=created.millis() utc=created.to_string()/></td>
+            <td data-label="Last seen"><Ago at_ms=last_seen.millis() utc=last_seen.to_string()/></td>
             <td class="table-actions">{action}</td>
         </tr>
     }

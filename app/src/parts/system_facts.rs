@@ -7,11 +7,16 @@ use crate::ui::text;
 
 #[component]
 pub fn SystemFacts(info: SystemInfo) -> impl IntoView {
-    let docker = info.docker.as_ref().map_or_else(
-        || "not reachable".to_owned(),
+    let containers = info.docker.as_ref().map(|docker| {
+        let words = [&*text::grouped(docker.running), " of ", &*text::grouped(docker.containers), " running"].concat();
+        fact("Containers", words, None)
+    });
+    let docker = info.docker.map_or_else(
+        || fact("Docker", "not reachable".to_owned(), None),
         |docker| {
-            let running = text::grouped(docker.running);
-            ["Engine ", &*docker.version, ", ", &*running, " of ", &*text::grouped(docker.containers), " containers running"].concat()
+            // What a distribution appends to the version is for the title.
+            let version = docker.version.split('+').next().unwrap_or_default();
+            fact("Docker", "Engine ".to_owned() + version, Some(docker.version.clone()))
         },
     );
     let commit: String = info.commit.chars().take(9).collect();
@@ -19,7 +24,8 @@ pub fn SystemFacts(info: SystemInfo) -> impl IntoView {
     view! {
         <dl class="system-facts">
             {fact("Host", info.hostname, None)}
-            {fact("Docker", docker, None)}
+            {docker}
+            {containers}
             {fact("Cores", info.cores.to_string(), None)}
             {used("Memory", info.memory_bytes, info.memory_available_bytes)}
             {used("Disk", info.disk_bytes, info.disk_available_bytes)}

@@ -13,6 +13,11 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// `1 match`, `1,284 matches`: the words are those for one and for any other number.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    [&*grouped(number), " ", if number == 1 { one } else { many }].concat()
+}
+
 /// Bytes with one decimal in binary units: `3.2 GiB`, `512 B`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -72,6 +77,13 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         for (number, expect) in [(0, "0"), (999, "999"), (1_284, "1,284"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(number), expect);
+        }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        for (number, expect) in [(0, "0 matches"), (1, "1 match"), (2, "2 matches"), (1_001, "1,001 matches")] {
+            assert_eq!(counted(number, "match", "matches"), expect);
         }
     }
 

@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
+use app::{paths, shell::Theme};
 use axum::{
     Extension,
     extract::State,
     response::{Html, IntoResponse},
 };
-use http::header;
+use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use super::{AppState, identity::Arrival};
@@ -22,10 +23,11 @@ pub async fn document() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT)
 }
 
-pub async fn page(State(state): State<AppState>, Extension(arrival): Extension<Arrival>) -> impl IntoResponse {
+pub async fn page(State(state): State<AppState>, Extension(arrival): Extension<Arrival>, headers: HeaderMap) -> impl IntoResponse {
     let css = state.assets.names().map(|names| names.css.into_owned());
     let document: Value = serde_json::from_str(DOCUMENT).expect("a test parses it");
-    Html(Docs { document: &document, origin: arrival.origin() }.html(css.as_deref()))
+    let cookies = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Html(Docs { document: &document, origin: arrival.origin(), theme: Theme::from_cookies(cookies) }.html(css.as_deref()))
 }
 
 /// Text as HTML, in content and in quoted attributes. What stands between back quotes becomes code.
@@ -65,19 +67,26 @@ struct Docs<'a> {
     document: &'a Value,
     /// As the reader's browser addresses us, for the examples.
     origin: String,
+    /// What the reader chose in the console.
+    theme: Theme,
 }
 
 impl Docs<'_> {
     fn html(&self, css: Option<&str>) -> String {
         let title = text(&self.document["info"], "title");
         let style = css.map(|css| format!("<link rel=\"stylesheet\" href=\"{}\">", escape(css))).unwrap_or_default();
+        let theme = self.theme.as_str();
         let mut out = format!(
-            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
+            "<!DOCTYPE html><html lang=\"en\" data-theme=\"{theme}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, \
              initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"/favicon.svg\" \
              type=\"image/svg+xml\"><title>Interface · {title}</title>{style}</head>\
-             <body class=\"api-docs\"><main><p><a href=\"/\">{title}</a></p><h1>The interface for programs</h1><p>{}</p>\
+             <body class=\"api-docs\"><header class=\"bar\"><a class=\"brand\" href=\"{overview}\">{title}</a><nav aria-label=\"Main\">\
+             <a href=\"{overview}\">Overview</a><a href=\"{logs}\">Logs</a></nav></header>\
+             <main><h1>The interface for programs</h1><p>{}</p>\
              <p>The same as <a href=\"/api/openapi.json\">OpenAPI 3.1</a>.</p><nav aria-label=\"Groups\"><ul>",
             prose(text(&self.document["info"], "description")),
+            overview = paths::OVERVIEW,
+            logs = paths::LOGS,
         );
         let tags: Vec<&Value> = items(self.document, "tags").collect();
         for name in tags.iter().map(|tag| text(tag, "name")).chain(["Sockets", "Schemas"]) {
@@ -326,12 +335,13 @@ mod tests {
     #[test]
     fn the_page_shows_each_operation_once_and_escapes_what_it_shows() {
         let document = document();
-        let html = Docs { document: &document, origin: "http://<b>'\"".into() }.html(Some("/pkg/docaiche.css"));
+        let html = Docs { document: &document, origin: "http://<b>'\"".into(), theme: Theme::Dark }.html(Some("/pkg/docaiche.css"));
         let operations: usize = members(&document, "paths").map(|(_, methods)| methods.as_object().unwrap().len()).sum();
         let sockets = document["x-websockets"].as_object().unwrap().len();
         let schemas = document["components"]["schemas"].as_object().unwrap().len();
         assert_eq!(html.matches("<details").count(), operations + sockets + schemas);
         assert!(html.contains("-H &#39;Content-Type: application/json&#39; -d &#39;{&quot;password&quot;"), "{html}");
+        assert!(html.contains("<html lang=\"en\" data-theme=\"dark\">"));
         assert!(!html.contains("<b>") && !html.contains("<script") && !html.contains("style="));
     }
 }

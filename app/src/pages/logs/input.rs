@@ -3,14 +3,14 @@
 use leptos::prelude::*;
 use model::Level;
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{Element, Event, EventTarget, HtmlElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, WheelEvent};
+use web_sys::{ClipboardEvent, Element, Event, EventTarget, HtmlElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, WheelEvent};
 
 use super::{
     buffer::Key,
     viewer::{Viewer, key_of},
 };
 use crate::{
-    parts::log_view::LogView,
+    parts::{log_row::last_written, log_view::LogView},
     ui::{KeyGroup, keys::is_typing},
 };
 
@@ -60,6 +60,7 @@ impl Viewer {
         });
         listen(list, "pointerdown", Self::pressed);
         listen(list, "click", Self::clicked);
+        listen(list, "copy", Self::copied);
         listen(&document, "selectionchange", |viewer, _| viewer.selection_changed());
         listen(&document, "visibilitychange", |viewer, _| viewer.sight_changed());
         listen(&document, "keydown", |viewer, event| viewer.key(event.unchecked_ref()));
@@ -210,7 +211,8 @@ impl Viewer {
             whole.or_else(|| state.buffer.row(at).entry().map(|entry| entry.message.clone()))
         };
         if let Some(text) = text {
-            self.copy(&loglines::ansi::strip(&text), "Line copied");
+            let text = if self.state.borrow().style.raw { &*text } else { last_written(&text) };
+            self.copy(&loglines::ansi::strip(text), "Line copied");
         }
     }
 
@@ -224,6 +226,35 @@ impl Viewer {
         copy(text);
         if let Some(toasts) = self.toasts {
             toasts.say(says);
+        }
+    }
+
+    /// A selection over several rows becomes a line for each: a browser would part the cells and join the rows.
+    fn copied(&self, event: Event) {
+        let lines = || {
+            self.state.borrow().held.filter(|(one, other)| one != other)?;
+            let range = window().get_selection().ok()??.get_range_at(0).ok()?;
+            let rows = self.rows.children();
+            let mut lines: Vec<String> = Vec::new();
+            for row in (0..rows.length()).filter_map(|at| rows.item(at)).filter(|row| range.intersects_node(row).unwrap_or(false)) {
+                let text = |class| row.query_selector(class).ok().flatten();
+                let (Some(time), Some(text)) = (text(".log-time"), text(".log-text")) else { continue };
+                let part = range.clone_range();
+                let holds = |node: Result<web_sys::Node, _>| node.is_ok_and(|node| row.contains(Some(&node)));
+                if !holds(range.start_container()) {
+                    part.set_start_before(&time).ok()?;
+                }
+                if !holds(range.end_container()) {
+                    part.set_end_after(&text).ok()?;
+                }
+                lines.push(part.to_string().into());
+            }
+            Some(lines.join("\n"))
+        };
+        if let (Some(lines), Some(data)) = (lines(), event.unchecked_ref::<ClipboardEvent>().clipboard_data())
+            && data.set_data("text/plain", &lines).is_ok()
+        {
+            event.prevent_default();
         }
     }
 
@@ -384,7 +415,15 @@ fn row_of(target: Option<EventTarget>) -> Option<Element> {
 
 fn focus_search() -> bool {
     let search = document().get_element_by_id("log-search").and_then(|search| search.dyn_into::<HtmlElement>().ok());
-    search.is_some_and(|search| search.focus().is_ok())
+    search.is_some_and(|search| {
+        // Folded away on a narrow screen.
+        if search.offset_height() == 0
+            && let Some(filters) = search.closest(".filters").ok().flatten()
+        {
+            let _ = filters.unchecked_ref::<HtmlElement>().show_popover();
+        }
+        search.focus().is_ok()
+    })
 }
 
 /// Into the clipboard; over plain HTTP, where a browser offers none, by a text area.

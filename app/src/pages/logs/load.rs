@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     live::socket::{FORBIDDEN, NOT_FOUND, SESSION_ENDED, Socket, SocketEvent, backoff},
-    parts::trouble::{plain_detail, sign_in_again},
+    parts::{
+        log_view::LogView,
+        trouble::{plain_detail, sign_in_again},
+    },
     paths,
     rpc::{
         Failure,
@@ -69,7 +72,7 @@ impl Viewer {
             SESSION_ENDED => sign_in_again(),
             FORBIDDEN => put(self.out.status, Status::Refused),
             NOT_FOUND => put(self.out.status, Status::Failed("There is no such service (any more).".to_owned())),
-            _ if matches!(self.out.status.get_untracked(), Status::Failed(_) | Status::Refused) => {}
+            _ if matches!(self.out.status.get_untracked(), Status::Failed(_) | Status::Refused | Status::BadSearch) => {}
             // The server had nothing more to send and said so.
             1000 if self.out.status.get_untracked() == Status::Ended => {}
             _ if opened => self.retry_later(),
@@ -93,6 +96,26 @@ impl Viewer {
         });
     }
 
+    /// Asks about a regular expression, by a range that holds nothing. One that is none leaves what is shown as it is.
+    pub(super) fn try_search(&self, view: LogView) {
+        let nothing = Some("1".to_owned());
+        let ask = LogAsk { start_time: nothing.clone(), end_time: nothing, ..view.ask() };
+        let generation = self.state.borrow().generation;
+        self.answered(generation, log_search(ask), move |viewer, answer| {
+            // The person may be further by now.
+            if viewer.state.borrow().wanted != view {
+                return;
+            }
+            match answer {
+                Err(Failure(problem)) if problem.field.as_deref() == Some("search") => {
+                    put(viewer.out.search_error, Some(plain_detail(&problem) + " \u{2014} the lines are those of the search before"));
+                }
+                // Anything else is told where the lines are asked for.
+                _ => viewer.take(view),
+            }
+        });
+    }
+
     fn refused(&self, problem: &Problem) {
         match problem.code {
             Code::NoSession => sign_in_again(),
@@ -107,7 +130,7 @@ impl Viewer {
             put(self.out.warning, Some(detail));
         } else if let Some(wrong) = detail.strip_prefix("search: ") {
             put(self.out.search_error, Some(wrong.to_owned()));
-            put(self.out.status, Status::Failed("The search is not valid.".to_owned()));
+            put(self.out.status, Status::BadSearch);
         } else {
             put(self.out.status, Status::Failed(detail));
         }

@@ -52,8 +52,14 @@ pub fn Logs() -> impl IntoView {
             <h1 id="logs-title" class="visually-hidden">"Logs"</h1>
             <div class="logs-bar">
                 <ServicePicker services=services chosen=Signal::derive(move || view.get().service) ask=ask_services choose=choose(view, out)/>
-                <QueryBar view=view go=out.go error=out.search_error hits=out.hits next=Callback::new(move |down| out.ask(Command::Match(down)))/>
-                <StyleBar style=out.style/>
+                <button type="button" class="button filters-open" popovertarget="filters" data-invalid=move || out.search_error.read().is_some().to_string()>
+                    {move || view.with(filters_label)}
+                </button>
+                // On a narrow screen a popover, which the browser opens and closes; on a wide one the rest of the bar.
+                <div id="filters" class="filters" popover="auto">
+                    <QueryBar view=view go=out.go error=out.search_error hits=out.hits next=Callback::new(move |down| out.ask(Command::Match(down)))/>
+                    <StyleBar style=out.style/>
+                </div>
             </div>
             <StatusLine out=out view=view/>
             <div class="logs-box">
@@ -64,6 +70,13 @@ pub fn Logs() -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+fn filters_label(view: &LogView) -> String {
+    match view.filters() {
+        0 => "Filters".to_owned(),
+        count => ["Filters (", &count.to_string(), ")"].concat(),
+    }
 }
 
 fn choose(view: Memo<LogView>, out: Outlets) -> Callback<Vec<String>> {
@@ -178,6 +191,7 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
         Status::Ended => "Ended: the container is gone".to_owned(),
         Status::Still => "Around the line of a link".to_owned(),
         Status::Refused => "Not permitted".to_owned(),
+        Status::BadSearch => "Nothing is searched".to_owned(),
         Status::Failed(_) => "Not connected".to_owned(),
     };
     let state = move || match out.status.get() {
@@ -185,7 +199,7 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
         Status::Connecting => "connecting",
         Status::DockerAway | Status::Lost(_) => "lost",
         Status::Ended | Status::Still => "still",
-        Status::Refused | Status::Failed(_) => "failed",
+        Status::Refused | Status::BadSearch | Status::Failed(_) => "failed",
     };
     let older = move || match out.older.get() {
         Older::Idle => None,
@@ -226,7 +240,7 @@ fn PauseBar(out: Outlets) -> impl IntoView {
         Nothing,
     }
     let shown = Memo::new(move |_| match (out.status.get(), out.paused.get()) {
-        (Status::Refused | Status::Failed(_), _) => Shown::Nothing,
+        (Status::Refused | Status::BadSearch | Status::Failed(_), _) => Shown::Nothing,
         (Status::Still, _) => Shown::NotLive,
         (_, true) => Shown::Paused,
         (_, false) => Shown::Pause,
@@ -252,7 +266,7 @@ fn PauseBar(out: Outlets) -> impl IntoView {
                 Shown::NotLive => button("Jump to live", Command::Resume),
                 Shown::Paused => {
                     view! {
-                        <span class="logs-paused">{move || says()} " · " <kbd>"Space"</kbd> " to resume"</span>
+                        <span class="logs-paused">{move || says()} <span class="logs-hint">" · " <kbd>"Space"</kbd> " to resume"</span></span>
                         {button("Resume", Command::Resume)}
                     }
                         .into_any()
@@ -288,6 +302,7 @@ fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
     };
     let says = Memo::new(move |_| match out.status.get() {
         Status::Failed(why) => Some((why, String::new())),
+        Status::BadSearch => Some(("The search is not valid".to_owned(), "The field says what is wrong with it.".to_owned())),
         Status::Refused => {
             Some(("Your role does not include logs".to_owned(), "Lines are for developers, operators and administrators.".to_owned()))
         }

@@ -19,6 +19,8 @@ pub enum Status {
     Still,
     /// This person may not read logs.
     Refused,
+    /// The console takes the search for none, and there are no lines of an earlier one.
+    BadSearch,
     /// It makes no sense to try again by itself.
     Failed(String),
 }

@@ -48,6 +48,8 @@ struct Drawn {
 
 pub(super) struct State {
     pub view: LogView,
+    /// What the address says; `view` is behind while the console looks at a regular expression, or has refused it.
+    pub wanted: LogView,
     pub ask: LogAsk,
     pub style: LogStyle,
     clock: LogClock,
@@ -127,6 +129,7 @@ impl Viewer {
         let style = LogStyle::default();
         let state = State {
             view: LogView::default(),
+            wanted: LogView::default(),
             ask: LogAsk::default(),
             clock: LogClock::new(&style),
             marker: Rc::new(Marker::Nothing),
@@ -229,8 +232,20 @@ impl Viewer {
         self.draw();
     }
 
-    /// Shows what the URL says.
+    /// Shows what the URL says; a new regular expression once the console takes it for one.
     pub fn show(&self, view: LogView) {
+        let is_untried = {
+            let mut state = self.state.borrow_mut();
+            state.wanted = view.clone();
+            let ask = view.ask();
+            let is_new = ask.regex && (ask.search != state.ask.search || !state.ask.regex);
+            // With nothing to keep it is asked for the lines at once.
+            is_new && state.generation > 0 && self.out.status.get_untracked() != Status::BadSearch
+        };
+        if is_untried { self.try_search(view) } else { self.take(view) }
+    }
+
+    pub(super) fn take(&self, view: LogView) {
         let marker = Marker::new(&view);
         let restart = {
             let mut state = self.state.borrow_mut();
@@ -511,7 +526,7 @@ impl Viewer {
             let arrived = std::mem::take(&mut state.arrived);
             let listens = state.follow && document().active_element().as_ref() == Some(self.list.as_ref());
             if listens && arrived > 0 {
-                put(self.out.said, text::grouped(arrived) + " new lines");
+                put(self.out.said, text::counted(arrived, "new line", "new lines"));
             }
         }
     }
@@ -606,11 +621,11 @@ impl Viewer {
 }
 
 fn gap_says(gap: &Gap) -> (String, bool) {
-    let count = text::grouped(gap.dropped.max(1));
+    let count = text::counted(gap.dropped.max(1), "line", "lines");
     match &gap.state {
-        GapState::Idle => ([&count, " lines skipped \u{2014} load"].concat(), false),
-        GapState::Loading => (["Loading\u{2026} ", &count, " lines left"].concat(), true),
-        GapState::Failed(why) => ([&count, " lines skipped \u{2014} load again (", why, ")"].concat(), false),
+        GapState::Idle => ([&count, " skipped \u{2014} load"].concat(), false),
+        GapState::Loading => (["Loading\u{2026} ", &count, " left"].concat(), true),
+        GapState::Failed(why) => ([&count, " skipped \u{2014} load again (", why, ")"].concat(), false),
     }
 }
 
