@@ -18,6 +18,13 @@ if [ "$for_tests" = test ]; then
   [ -x target/venv/bin/schemathesis ] || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb || packages+=(postgresql)
   have busybox && busybox true || packages+=(busybox-static)
+  missing openssl openssl
+  missing ssh openssh-client
+  # sshd lies where a plain user does not look for programs. Installed beside systemd it would open this machine to the network.
+  if [ ! -x /usr/sbin/sshd ]; then
+    if [ -d /run/systemd/system ]; then say "no sshd here (openssh-server): the tests of Docker over ssh are left out"
+    else packages+=(openssh-server); fi
+  fi
 fi
 # The console runs without any of the optional ones: say what is missing and go on; what cannot do without fails by its own name.
 apt_install "${packages[@]}" || [ "$for_tests" != test ]

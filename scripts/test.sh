@@ -46,9 +46,7 @@ unit() {
     cargo nextest run --workspace --exclude frontend
     cargo test --quiet --workspace --exclude frontend --doc
   else
-    # Several consoles in one process disturb each other's page rendering; nextest gives each test a process of its own.
-    cargo test --workspace --exclude frontend --exclude server
-    cargo test --package server -- --test-threads=1
+    cargo test --workspace --exclude frontend
   fi
 }
 docs() { RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps --document-private-items --workspace --exclude frontend; }

@@ -57,7 +57,7 @@ impl LineDecoder {
             let take = bytes.len().min(self.max + 2 - self.held.len());
             self.held.extend_from_slice(&bytes[..take]);
             bytes = &bytes[take..];
-            if self.held.len() > self.max + 1 || (self.held.len() == self.max + 1 && self.held.last() != Some(&b'\r')) {
+            while self.held.len() > self.max + 1 || (self.held.len() == self.max + 1 && self.held.last() != Some(&b'\r')) {
                 let rest = self.held.split_off(boundary(&self.held, self.max));
                 out(lossy(mem::replace(&mut self.held, rest)));
             }

@@ -51,19 +51,20 @@ pub(crate) enum Scale {
 
 /// Whether a key names a level, how much it weighs, and how its value reads.
 pub(crate) fn key_of(key: &str) -> Option<(Rank, Scale)> {
-    let whole = rules::LEVEL_KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-    if let Some(&(_, scale)) = whole {
-        return Some((if scale == Scale::Syslog { Rank::Priority } else { Rank::Top }, scale));
-    }
     if key.eq_ignore_ascii_case("record.level.name") {
         return Some((Rank::Nested, Scale::Word));
     }
-    let (parent, name) = key.split_once('.')?;
-    if parent.is_empty() || name.contains('.') {
-        return None;
-    }
-    let &(_, scale) = rules::LEVEL_KEYS.iter().find(|(known, _)| known.len() > 2 && known.eq_ignore_ascii_case(name))?;
-    Some((if scale == Scale::Syslog { Rank::Priority } else { Rank::Nested }, scale))
+    let known = |name: &str| rules::LEVEL_KEYS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|&(_, scale)| scale);
+    let (rank, scale) = match known(key) {
+        Some(scale) => (Rank::Top, scale),
+        None => {
+            // One object deep; a letter or two there is as likely something else.
+            let (parent, name) = key.split_once('.')?;
+            let plausible = !parent.is_empty() && name.len() > 2 && !name.contains('.');
+            (Rank::Nested, known(name).filter(|_| plausible)?)
+        }
+    };
+    Some((if scale == Scale::Syslog { Rank::Priority } else { rank }, scale))
 }
 
 fn read(value: &str, scale: Scale, rank: Rank, fields: &Fields) -> Option<Level> {

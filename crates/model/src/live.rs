@@ -34,7 +34,7 @@ pub enum ServerMsg {
 #[derive(Deserialize)]
 struct Flat {
     #[serde(rename = "type")]
-    kind: String,
+    kind: Kind,
     #[serde(default)]
     entries: Vec<Entry>,
     #[serde(default)]
@@ -47,16 +47,24 @@ struct Flat {
     detail: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Logs,
+    Gap,
+    State,
+    Error,
+}
+
 impl TryFrom<Flat> for ServerMsg {
     type Error = &'static str;
 
     fn try_from(flat: Flat) -> Result<Self, &'static str> {
-        Ok(match flat.kind.as_str() {
-            "logs" => Self::Logs { entries: flat.entries },
-            "gap" => Self::Gap { dropped: flat.dropped, from: flat.from, to: flat.to },
-            "state" => Self::State { state: flat.state.ok_or("a state frame has no state")? },
-            "error" => Self::Error { code: flat.code.ok_or("an error frame has no code")?, detail: flat.detail },
-            _ => return Err("the frame is of no known type"),
+        Ok(match flat.kind {
+            Kind::Logs => Self::Logs { entries: flat.entries },
+            Kind::Gap => Self::Gap { dropped: flat.dropped, from: flat.from, to: flat.to },
+            Kind::State => Self::State { state: flat.state.ok_or("a state frame has no state")? },
+            Kind::Error => Self::Error { code: flat.code.ok_or("an error frame has no code")?, detail: flat.detail },
         })
     }
 }
@@ -91,7 +99,19 @@ mod tests {
     #[test]
     fn every_frame_survives_its_text() {
         let id = EntryId { at: Timestamp(7), stream: StreamHash(8), ordinal: 9 };
+        let entry = Entry {
+            id,
+            timestamp: id.at,
+            service: "web".into(),
+            level: crate::Level::Warn,
+            message: "a \"line\"".into(),
+            fields: crate::log::Fields(vec![("user".into(), "ada".into())]),
+            labels: std::sync::Arc::new(crate::Labels::from([("service", "web")])),
+            group: id,
+            cut: Some(70_000),
+        };
         for message in [
+            ServerMsg::Logs { entries: vec![entry] },
             ServerMsg::Logs { entries: Vec::new() },
             ServerMsg::Gap { dropped: 3, from: Some(id), to: None },
             ServerMsg::State { state: StreamState::Ended },

@@ -3,6 +3,7 @@
 
 mod binary;
 mod cache;
+mod media_type;
 mod pack;
 mod site;
 mod styles;

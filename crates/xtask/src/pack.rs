@@ -1,4 +1,4 @@
-//! The two compressed forms a file is served in, and what kind of file it is.
+//! The two compressed forms a file is served in.
 
 use std::io::Write;
 
@@ -48,27 +48,10 @@ fn compressible(content_type: &str) -> bool {
         || matches!(content_type, "application/wasm" | "application/json" | "application/manifest+json" | "image/svg+xml" | "image/x-icon")
 }
 
-/// The media type by the name's extension; what is unknown is bytes.
-pub fn content_type(path: &str) -> &'static str {
-    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "html" => "text/html; charset=utf-8",
-        "txt" => "text/plain; charset=utf-8",
-        "wasm" => "application/wasm",
-        "json" | "map" => "application/json",
-        "webmanifest" => "application/manifest+json",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        _ => "application/octet-stream",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media_type::content_type;
 
     #[test]
     fn every_kind_of_file_in_the_site_has_its_type() {

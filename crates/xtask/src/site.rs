@@ -12,7 +12,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::cache::{Cache, hash};
-use crate::pack::{Packed, content_type, pack};
+use crate::media_type::content_type;
+use crate::pack::{Packed, pack};
 use crate::{files_under, npm_install, say, styles, target_dir, wasm};
 
 /// Whom the site is for.

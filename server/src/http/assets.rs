@@ -2,6 +2,10 @@
 //! a debug build, or one given a folder, reads that folder at every request, so that a changed file shows at the next reload.
 //! Knows nothing of pages or sessions: static assets are public.
 
+// One list: what a folder holds has the types that xtask writes into the binary's table.
+#[path = "../../../crates/xtask/src/media_type.rs"]
+mod media_type;
+
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +18,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use sha2::{Digest, Sha256};
+
+use media_type::content_type;
 
 /// One embedded file. `hash` is the first 16 hex digits of the SHA-256 of `identity`.
 struct File {
@@ -217,23 +223,6 @@ fn read(dir: &Path, path: &str) -> Option<(&'static str, Vec<u8>)> {
         return None;
     }
     Some((content_type(relative), fs::read(file).ok()?))
-}
-
-/// The media types of what the site holds; the embedded table brings its own from the same list in xtask.
-fn content_type(path: &str) -> &'static str {
-    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "txt" => "text/plain; charset=utf-8",
-        "wasm" => "application/wasm",
-        "json" | "map" => "application/json",
-        "webmanifest" => "application/manifest+json",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        _ => "application/octet-stream",
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Pages and server functions of `app`, static assets, and the headers every answer carries.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use app::{
     App, AssetNames, Gate,
@@ -15,7 +15,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use leptos::prelude::*;
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list_with_exclusions, handle_server_fns_with_context};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list_with_exclusions, handle_server_fns_with_context};
 use model::Code;
 
 use super::{AppState, identity::Arrival, problem::Refusal};
@@ -64,17 +64,22 @@ fn policy(scripts: &str) -> String {
 
 pub fn routes(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     let names = names(state);
-    // Server functions have one door of ours, `/rpc/{*name}`: as routes of their own they would not be in the list of doors.
-    let functions = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
-    let pages = generate_route_list_with_exclusions(App, Some(functions));
-    let functions = leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
-    let gate = generate_route_list_with_exclusions(Gate, Some(functions));
+    let (gate, pages) = LISTED.clone();
     let router = router.leptos_routes_with_context(state, gate, context(state), {
         let names = names.clone();
         move || app::gate_shell(names.clone())
     });
     router.leptos_routes_with_context(state, pages, context(state), move || app::shell(names.clone()))
 }
+
+/// The paths of the gate and of the pages, listed once a process: while Leptos lists, no resource anywhere in the process
+/// loads, and one that is first asked just then never does (<https://github.com/leptos-rs/leptos/issues/4773>). One console
+/// lists before it listens; a second one in the same process, as in tests, would leave pages of the first waiting for ever.
+static LISTED: LazyLock<(Vec<AxumRouteListing>, Vec<AxumRouteListing>)> = LazyLock::new(|| {
+    // Server functions have one door of ours, `/rpc/{*name}`: as routes of their own they would not be in the list of doors.
+    let functions = || Some(leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect());
+    (generate_route_list_with_exclusions(Gate, functions()), generate_route_list_with_exclusions(App, functions()))
+});
 
 pub async fn rpc(State(state): State<AppState>, request: Request) -> Response {
     let known =

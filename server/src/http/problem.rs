@@ -7,6 +7,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use model::{Code, Problem};
+use ops::Chain;
 use serde::de::DeserializeOwned;
 
 /// A problem as an answer.
@@ -33,6 +34,12 @@ impl IntoResponse for Refusal {
     }
 }
 
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
 impl From<ops::Error> for Refusal {
     fn from(error: ops::Error) -> Self {
         let problem = error.problem();
@@ -40,21 +47,6 @@ impl From<ops::Error> for Refusal {
             tracing::error!(kind = "http", error = %Chain(&error), "a use-case failed");
         }
         Self(problem)
-    }
-}
-
-/// An error with its causes, on one line.
-pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
     }
 }
 

@@ -1,19 +1,15 @@
 //! Sign-in for programs with a cookie jar, and what the signed-in may know and change of themselves.
 
-use axum::{
-    Extension, Json,
-    extract::{Request, State},
-};
+use axum::{Extension, Json, extract::State};
 use http::StatusCode;
 use model::Me;
 use ops::OpCtx;
 use serde::Deserialize;
-use tower_sessions::Session;
 
 use crate::http::{
-    AppState, forms,
-    identity::{Arrival, begin_session},
+    AppState,
     problem::{JsonBody, Refusal},
+    visit::Visit,
 };
 
 #[derive(Deserialize)]
@@ -25,27 +21,15 @@ pub struct Credentials {
 
 pub async fn login(
     State(state): State<AppState>,
-    Extension(cx): Extension<OpCtx>,
-    Extension(arrival): Extension<Arrival>,
-    session: Session,
-    request: Request,
+    visit: Visit,
+    JsonBody(credentials): JsonBody<Credentials>,
 ) -> Result<StatusCode, Refusal> {
-    use axum::extract::FromRequest;
-    let headers = request.headers().clone();
-    let JsonBody(Credentials { username, password }) = JsonBody::from_request(request, &state).await?;
-    let signed_in = state.ops.accounts.sign_in(&cx, &username, password).await;
-    state.metrics.sign_in(match &signed_in {
-        Ok(_) => "success",
-        Err(ops::Error::WrongCredentials) => "refused",
-        Err(ops::Error::Throttled { .. }) => "throttled",
-        Err(_) => "failed",
-    });
-    begin_session(&session, &signed_in?.id, &arrival, &headers).await?;
+    visit.sign_in(&state, &credentials.username, credentials.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub async fn logout(State(state): State<AppState>, Extension(cx): Extension<OpCtx>, session: Session) -> Result<StatusCode, Refusal> {
-    forms::sign_out(&state, &cx, &session).await?;
+pub async fn logout(State(state): State<AppState>, visit: Visit) -> Result<StatusCode, Refusal> {
+    visit.sign_out(&state).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

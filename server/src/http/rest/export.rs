@@ -15,7 +15,10 @@ use ops::{
     logs::LogQuery,
 };
 
-use super::query::{LOG_PARAMETERS, PathText, Query, service_in_path};
+use super::{
+    path::{PathText, service_in_path},
+    query::{LOG_PARAMETERS, Query},
+};
 use crate::http::{AppState, problem::Refusal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

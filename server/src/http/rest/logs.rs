@@ -11,7 +11,10 @@ use ops::{
 };
 use serde::Serialize;
 
-use super::query::{LOG_PARAMETERS, PathText, Query, service_in_path};
+use super::{
+    path::{PathText, service_in_path},
+    query::{LOG_PARAMETERS, Query},
+};
 use crate::http::{AppState, problem::Refusal};
 
 #[derive(Serialize)]

@@ -1,16 +1,9 @@
-//! Query strings: repeated parameters, and an error for every name or value that is not understood.
+//! Query strings: repeated parameters, and an error for every name or value that is not understood. Text in, values out: the
+//! fuzzers read this file as it is.
 
 use std::str::FromStr;
 
-use axum::extract::{
-    FromRequestParts, Path,
-    path::{ErrorKind, FailedToDeserializePathParams},
-    rejection::PathRejection,
-};
-use http::request::Parts;
 use model::{Direction, LogAsk, Problem};
-
-use crate::http::problem::Refusal;
 
 /// Decoded name–value pairs of which each must be taken by somebody.
 pub struct Query {
@@ -20,15 +13,15 @@ pub struct Query {
 impl Query {
     /// # Errors
     /// 400 where the query is not percent-encoded UTF-8, or longer than 16 KiB.
-    pub fn read(raw: Option<&str>) -> Result<Self, Refusal> {
+    pub fn read(raw: Option<&str>) -> Result<Self, Problem> {
         let raw = raw.unwrap_or_default();
         if raw.len() > 16 * 1024 {
-            return Err(Refusal(Problem::bad_input("query", "it is longer than 16 KiB")));
+            return Err(Problem::bad_input("query", "it is longer than 16 KiB"));
         }
         let pairs: Vec<(String, String)> =
             form_urlencoded::parse(raw.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         match pairs.iter().find(|(name, value)| name.contains('\u{fffd}') || value.contains('\u{fffd}')) {
-            Some((name, _)) => Err(Refusal(Problem::bad_input(name, "it is not percent-encoded UTF-8"))),
+            Some((name, _)) => Err(Problem::bad_input(name, "it is not percent-encoded UTF-8")),
             None => Ok(Self { pairs }),
         }
     }
@@ -44,34 +37,34 @@ impl Query {
     ///
     /// # Errors
     /// 400 where it stands twice.
-    pub fn one(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+    pub fn one(&mut self, name: &str) -> Result<Option<String>, Problem> {
         let mut values = self.all(name);
         match values.len() {
             0 | 1 => Ok(values.pop()),
-            n => Err(Refusal(Problem::bad_input(name, format!("it stands {n} times; once is allowed")))),
+            n => Err(Problem::bad_input(name, format!("it stands {n} times; once is allowed"))),
         }
     }
 
     /// # Errors
     /// 400 with `allowed` where it does not parse.
-    pub fn parsed<T: FromStr>(&mut self, name: &str, allowed: &str) -> Result<Option<T>, Refusal> {
+    pub fn parsed<T: FromStr>(&mut self, name: &str, allowed: &str) -> Result<Option<T>, Problem> {
         match self.one(name)? {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| {
                 let shown: String = text.chars().take(60).collect();
-                Refusal(Problem::bad_input(name, format!("`{shown}` is not allowed; use {allowed}")))
+                Problem::bad_input(name, format!("`{shown}` is not allowed; use {allowed}"))
             }),
         }
     }
 
     /// # Errors
     /// 400 naming what is left.
-    pub fn end(self, allowed: &str) -> Result<(), Refusal> {
+    pub fn end(self, allowed: &str) -> Result<(), Problem> {
         match self.pairs.first() {
             None => Ok(()),
             Some((name, _)) => {
                 let shown: String = name.chars().take(60).collect();
-                Err(Refusal(Problem::bad_input(&shown, format!("there is no such parameter; allowed are {allowed}"))))
+                Err(Problem::bad_input(&shown, format!("there is no such parameter; allowed are {allowed}")))
             }
         }
     }
@@ -80,11 +73,11 @@ impl Query {
     ///
     /// # Errors
     /// 400 naming the parameter.
-    pub fn log_ask(&mut self, service: Option<String>) -> Result<LogAsk, Refusal> {
+    pub fn log_ask(&mut self, service: Option<String>) -> Result<LogAsk, Problem> {
         let direction = self.one("direction")?.map(|text| match text.to_ascii_lowercase().as_str() {
             "forward" => Ok(Direction::Forward),
             "backward" => Ok(Direction::Backward),
-            _ => Err(Refusal(Problem::bad_input("direction", "use forward or backward"))),
+            _ => Err(Problem::bad_input("direction", "use forward or backward")),
         });
         let level =
             self.all("level").iter().flat_map(|list| list.split(',')).filter(|level| !level.is_empty()).map(str::to_owned).collect();
@@ -110,45 +103,14 @@ impl Query {
 /// Names shown to somebody who misspelt one.
 pub const LOG_PARAMETERS: &str = "service, level, search, regex, invert, field, start_time, end_time, direction, limit, cursor";
 
-/// The one parameter of a path, decoded. Axum's own extractor refuses in plain text; this one as a problem.
-pub struct PathText(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathText {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let rejection = match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(text)) => return Ok(Self(text)),
-            Err(rejection) => rejection,
-        };
-        let field = match rejection {
-            PathRejection::FailedToDeserializePathParams(error) => match FailedToDeserializePathParams::into_kind(error) {
-                ErrorKind::InvalidUtf8InPathParam { key } => key,
-                _ => "path".to_owned(),
-            },
-            _ => "path".to_owned(),
-        };
-        Err(Refusal(Problem::bad_input(&field, "it is not percent-encoded UTF-8")))
-    }
-}
-
-/// A service in a path. The words that are paths of their own are written with a `~` before them.
-pub fn service_in_path(text: String) -> String {
-    const WORDS: [&str; 5] = ["services", "query", "histogram", "export", "context"];
-    match text.strip_prefix('~') {
-        Some(word) if WORDS.contains(&word) => word.to_owned(),
-        _ => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(raw: &str) -> Result<LogAsk, String> {
-        let mut query = Query::read(Some(raw)).map_err(|refusal| refusal.0.detail)?;
-        let ask = query.log_ask(None).map_err(|refusal| refusal.0.detail)?;
-        query.end(LOG_PARAMETERS).map_err(|refusal| refusal.0.detail)?;
+        let mut query = Query::read(Some(raw)).map_err(|problem| problem.detail)?;
+        let ask = query.log_ask(None).map_err(|problem| problem.detail)?;
+        query.end(LOG_PARAMETERS).map_err(|problem| problem.detail)?;
         Ok(ask)
     }
 

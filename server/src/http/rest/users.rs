@@ -9,7 +9,7 @@ use model::{Problem, Role, SessionSummary, UserSummary};
 use ops::OpCtx;
 use serde::{Deserialize, Serialize};
 
-use super::query::{PathText, Query};
+use super::{path::PathText, query::Query};
 use crate::http::{
     AppState,
     problem::{JsonBody, Refusal},

@@ -24,7 +24,10 @@ use super::{PING_EVERY, PONG_WITHIN, WRITE_TIMEOUT, close};
 use crate::http::{
     AppState,
     problem::Refusal,
-    rest::query::{PathText, Query, service_in_path},
+    rest::{
+        path::{PathText, service_in_path},
+        query::Query,
+    },
 };
 
 /// A viewer asks for its history with the socket; more than this it gets by paging.

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use model::Timestamp;
 use serde::Deserialize;
 
-use super::transport::{Endpoint, TlsError, Transport};
+use super::transport::{self, Endpoint, TlsError, Transport};
 
 /// The newest API this console was written against.
 const OUR_VERSION: (u16, u16) = (1, 51);
@@ -212,16 +212,24 @@ impl DockerHost {
 
     /// A broken connection, with what a person can do about it.
     fn unreachable(&self, error: impl std::error::Error + Send + Sync + 'static) -> DockerError {
-        let mut kind = None;
+        let (mut kind, mut reason) = (None, None);
         let mut deepest = error.to_string();
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(cause) = next {
             deepest = cause.to_string();
-            kind = cause.downcast_ref::<io::Error>().map(io::Error::kind).or(kind);
+            if let Some(cause) = cause.downcast_ref::<io::Error>() {
+                kind = Some(cause.kind());
+                // What an I/O error wraps is not its source.
+                reason = cause.get_ref().and_then(|inner| inner.downcast_ref()).map(transport::tls_reason).or(reason);
+            }
+            if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+                reason = Some("what it says is not HTTP; an Engine behind TLS needs https:// or its certificates named".to_owned());
+            }
             next = cause.source();
         }
         let unix = matches!(self.endpoint, Endpoint::Unix { .. });
         let sentence = match kind {
+            _ if reason.is_some() => format!("{} cannot be used: {}", self.endpoint, reason.unwrap_or_default()),
             Some(io::ErrorKind::NotFound) if unix => {
                 format!("{} does not exist: start Docker, or mount its socket into the console's container", self.endpoint)
             }

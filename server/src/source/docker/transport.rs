@@ -171,6 +171,38 @@ fn certs(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if certs.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(certs) }
 }
 
+/// Why TLS with an Engine failed, for a person.
+pub fn tls_reason(error: &rustls::Error) -> String {
+    use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
+    let known = match error {
+        // The second: an authority of the same name has, but not ours.
+        Error::InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => "no authority that we trust has signed its certificate",
+        Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => "its certificate is for another name",
+        Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => "its certificate has expired",
+        Error::AlertReceived(Alert::CertificateRequired) => "it wants a certificate of ours",
+        Error::AlertReceived(
+            Alert::BadCertificate | Alert::UnknownCA | Alert::CertificateUnknown | Alert::CertificateExpired | Alert::DecryptError,
+        ) => "it does not accept our certificate",
+        Error::InvalidMessage(_) => "it does not speak TLS",
+        other => return other.to_string(),
+    };
+    known.to_owned()
+}
+
+/// Why `ssh` ended before the Engine said a word, from its complaints. The last of them is the reason, but for host keys.
+fn ssh_reason(said: &str) -> String {
+    if said.contains("Host key verification failed") {
+        let changed = said.contains("IDENTIFICATION HAS CHANGED");
+        let found = if changed {
+            "its key is not the one known here: compare it, then renew"
+        } else {
+            "its key is not known here: compare it, then add"
+        };
+        return format!("ssh: {found} its line in known_hosts of the console's user");
+    }
+    format!("ssh: {}", said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it ended without a word"))
+}
+
 #[derive(Clone)]
 enum Road {
     Unix(PathBuf),
@@ -322,8 +354,7 @@ impl AsyncRead for Ssh {
         }
         // It ended without a word on its output: what it complained about says why.
         ready!(self.poll_complaints(cx));
-        let said = String::from_utf8_lossy(&self.said);
-        Poll::Ready(Err(io::Error::other(format!("ssh: {}", said.lines().last().unwrap_or("it ended without a word")))))
+        Poll::Ready(Err(io::Error::other(ssh_reason(&String::from_utf8_lossy(&self.said)))))
     }
 }
 
@@ -353,6 +384,25 @@ mod tests {
             ("http://x:1/", Some((1, 44)), "http://docker/v1.44/"),
         ] {
             assert_eq!(addressed(&uri.parse().unwrap(), version).to_string(), expect, "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_last_complaint_of_ssh_is_the_reason() {
+        for (said, expect) in [
+            ("", "ssh: it ended without a word"),
+            ("Warning: x\r\nada@engine: Permission denied (publickey).\r\n", "ssh: ada@engine: Permission denied (publickey)."),
+            ("bash: line 1: docker: command not found\n\n", "ssh: bash: line 1: docker: command not found"),
+            (
+                "No ED25519 host key is known for engine and you have requested strict checking.\r\nHost key verification failed.\r\n",
+                "ssh: its key is not known here: compare it, then add its line in known_hosts of the console's user",
+            ),
+            (
+                "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.\n",
+                "ssh: its key is not the one known here: compare it, then renew its line in known_hosts of the console's user",
+            ),
+        ] {
+            assert_eq!(ssh_reason(said), expect);
         }
     }
 
