@@ -2,7 +2,7 @@
 //! a bad one is reported alike from flag, environment and file. A password is never an argument: it would show in `ps`.
 
 use clap::{Args, Parser, Subcommand};
-use model::Role;
+use model::{Permission, Role};
 
 /// `docaiche`, as typed.
 #[derive(Clone, Debug, Default, Parser)]
@@ -63,6 +63,12 @@ pub struct Flags {
     /// Private key (PEM) for HTTPS; needs --tls-cert [env: DOCAICHE_TLS_KEY]
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_key: Option<String>,
+    /// How long log lines are kept [env: DOCAICHE_RETENTION] [default: 7d]
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub retention: Option<String>,
+    /// What kept log lines may take of the disk; the oldest go first [env: DOCAICHE_RETENTION_BYTES] [default: 10GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub retention_bytes: Option<String>,
     /// What the console logs of itself: off, error, warn, info, debug or trace, and TARGET=LEVEL, separated by commas
     /// [env: DOCAICHE_LOG] [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
@@ -79,6 +85,9 @@ pub enum Command {
     /// Accounts, straight in the data directory: the way back in for a locked-out admin
     #[command(subcommand)]
     User(UserCommand),
+    /// Tokens of programs
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -123,10 +132,40 @@ pub enum UserCommand {
     List,
 }
 
+/// `docaiche token …`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum TokenCommand {
+    /// Create a token and print it, this once
+    Create {
+        /// The account it belongs to: it can never do more than that account; logs:write needs an admin's
+        #[arg(long)]
+        user: String,
+        /// What the token is for; its own among the account's
+        name: String,
+        /// What it may do, such as logs:write,logs:read
+        #[arg(long, value_delimiter = ',', required = true, value_parser = permission)]
+        permissions: Vec<Permission>,
+        /// When it stops working: RFC 3339 or Unix seconds; unset: never
+        #[arg(long)]
+        expires: Option<String>,
+    },
+    /// Every token, one a line
+    List,
+    /// End a token; `list` shows the id
+    Revoke { id: String },
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum AuditCommand {
     /// Prove that no entry was changed or removed; exit 1 and the first wrong entry otherwise
     Verify,
+}
+
+fn permission(text: &str) -> Result<Permission, String> {
+    Permission::ALL.into_iter().find(|one| one.as_str() == text).ok_or_else(|| {
+        let all: Vec<_> = Permission::ALL.iter().map(|one| one.as_str()).collect();
+        format!("`{text}` is not a permission: use {}", all.join(", "))
+    })
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -154,6 +193,14 @@ mod tests {
         check("docaiche healthcheck", Ok(Command::Healthcheck));
         check("docaiche check-config", Ok(Command::CheckConfig));
         check("docaiche audit verify", Ok(Command::Audit(AuditCommand::Verify)));
+        check("docaiche token list", Ok(Command::Token(TokenCommand::List)));
+        let create = TokenCommand::Create {
+            user: name(),
+            name: "ship".to_owned(),
+            permissions: vec![Permission::LogsWrite, Permission::LogsRead],
+            expires: None,
+        };
+        check("docaiche token create ship --user ada --permissions logs:write,logs:read", Ok(Command::Token(create)));
         check("docaiche user list", Ok(Command::User(UserCommand::List)));
         check("docaiche user add ada", Ok(Command::User(UserCommand::Add { username: name(), role: Role::Viewer, password_stdin: false })));
         check(
@@ -169,7 +216,7 @@ mod tests {
     #[test]
     fn what_is_not_built_or_not_safe_is_refused() {
         check("docaiche --grafana-url http://x", Err("--grafana-url"));
-        check("docaiche token list", Err("token"));
+        check("docaiche token create ship --user ada --permissions logs:rite", Err("`logs:rite` is not a permission"));
         check("docaiche user add ada --password x", Err("--password"));
         check("docaiche user add ada hunter2", Err("hunter2"));
         check("docaiche user role ada king", Err("`king` is not a role"));

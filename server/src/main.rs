@@ -12,7 +12,7 @@ use clap::Parser;
 use ops::{Accounts, Actor, OpCtx, access::AuditSink};
 use server::{
     Server,
-    cli::{AuditCommand, Cli, Command, UserCommand},
+    cli::{AuditCommand, Cli, Command, TokenCommand, UserCommand},
     clock,
     config::Config,
     store::SqlStore,
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
     let done = match cli.command() {
         Command::Serve => runtime.block_on(serve(config)),
         Command::User(command) => runtime.block_on(user(config, command)),
+        Command::Token(command) => runtime.block_on(token(config, command)),
         Command::Audit(AuditCommand::Verify) => runtime.block_on(audit_verify(&config)),
         Command::Healthcheck => runtime.block_on(healthcheck(&config)),
         Command::CheckConfig => say(&config.print()),
@@ -169,6 +170,35 @@ async fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
                 let last = user.last_sign_in.map_or_else(|| "never".to_owned(), |at| at.to_string());
                 say(&format!("{}\t{}\t{state}\t{last}\n", user.username, user.role))?;
             }
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn token(config: Config, command: TokenCommand) -> anyhow::Result<()> {
+    let store = open_store(&config).await?;
+    let (cx, accounts) = (system_cx(), Accounts::new(store.clone(), Arc::default()));
+    let reported = |error: ops::Error| anyhow::anyhow!("{}", error.problem());
+    match command {
+        TokenCommand::Create { user, name, permissions, expires } => {
+            let expires = expires.map(|text| model::Timestamp::parse_param(&text, cx.now)).transpose();
+            let expires = expires.map_err(|detail| anyhow::anyhow!("--expires: {detail}"))?;
+            let new = ops::tokens::NewToken { name, permissions, expires };
+            let (text, _) = accounts.token_create(&cx, Some(&user), new).await.map_err(reported)?;
+            say(&format!("{text}\n"))?;
+        }
+        TokenCommand::List => {
+            let time = |at: Option<model::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            for token in accounts.tokens(&cx, true).await.map_err(reported)? {
+                let may = token.permissions.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(",");
+                let (expires, used) = (time(token.expires), time(token.last_used));
+                say(&format!("{}\t{}\t{}\t{may}\texpires {expires}\tused {used}\n", token.id, token.username, token.name))?;
+            }
+        }
+        TokenCommand::Revoke { id } => {
+            accounts.token_revoke(&cx, &id).await.map_err(reported)?;
+            say(&format!("revoked {id}\n"))?;
         }
     }
     store.close().await;

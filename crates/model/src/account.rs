@@ -137,6 +137,20 @@ pub struct SessionSummary {
     pub current: bool,
 }
 
+/// A program's token. `id` is a handle for ending it, not the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSummary {
+    pub id: String,
+    /// Whose it is.
+    pub username: String,
+    pub name: String,
+    pub permissions: Vec<Permission>,
+    pub created: Timestamp,
+    /// `null`: never.
+    pub expires: Option<Timestamp>,
+    pub last_used: Option<Timestamp>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

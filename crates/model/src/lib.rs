@@ -9,7 +9,7 @@ pub mod problem;
 pub mod status;
 pub mod time;
 
-pub use account::{Me, Permission, Role, SessionSummary, UserSummary};
+pub use account::{Me, Permission, Role, SessionSummary, TokenSummary, UserSummary};
 pub use ids::{EntryId, StreamHash};
 pub use live::{ClientMsg, ServerMsg, StreamState};
 pub use log::{Direction, Entry, Labels, Level, LogAsk, LogPage, ScanStats, Service, ServiceKind, ServiceStatus};

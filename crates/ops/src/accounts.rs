@@ -23,8 +23,8 @@ use crate::{
 pub const SETUP_LINK_S: i64 = 3_600;
 
 pub struct Accounts {
-    store: Arc<dyn Store>,
-    sockets: Arc<Sockets>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sockets: Arc<Sockets>,
     passwords: Passwords,
     throttle: Throttle,
     setup: Mutex<Option<SetupLink>>,
@@ -97,6 +97,18 @@ impl Accounts {
         self.setup.lock().expect("no panic while held").is_some()
     }
 
+    /// Ends the wait where another process (the command line) has made an account. Run every second by the server; free
+    /// where nothing is waited for.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; the console then waits on.
+    pub async fn setup_sweep(&self) -> Result<(), Error> {
+        if self.setup_pending() && self.store.user_count().await? > 0 {
+            *self.setup.lock().expect("no panic while held") = None;
+        }
+        Ok(())
+    }
+
     /// Creates the first administrator; the link is used up.
     ///
     /// # Errors
@@ -108,7 +120,7 @@ impl Accounts {
             return Err(Error::Throttled { retry_after_s });
         }
         if !self.setup_valid(token, cx.now) {
-            self.throttle.begin("", cx.address, cx.now);
+            self.throttle.failed("", cx.address, cx.now);
             self.refuse(cx, "setup.finish", "", "wrong or expired link").await?;
             return Err(dead());
         }
@@ -144,18 +156,17 @@ impl Accounts {
     /// [`Error::WrongCredentials`], [`Error::Throttled`].
     pub async fn sign_in(&self, cx: &OpCtx, username: &str, password: String) -> Result<User, Error> {
         let username = username.trim();
-        if let Some(retry_after_s) = self.throttle.wait(username, cx.address, cx.now) {
+        let attempt = self.throttle.begin(username, cx.address, cx.now).await.map_err(|retry_after_s| {
             cx.audit.record(AuditEvent::new(cx, "session.sign_in", short(username), Outcome::Refused).detail("throttled"));
-            return Err(Error::Throttled { retry_after_s });
-        }
-        self.throttle.begin(username, cx.address, cx.now);
+            Error::Throttled { retry_after_s }
+        })?;
         let user = if username.len() <= 64 { self.store.user_by_name(username).await? } else { None };
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let password = if password.len() <= 1024 { password } else { String::new() };
         let right = self.passwords.verify(password, stored).await?;
         match user {
             Some(user) if right && !user.disabled => {
-                self.throttle.succeeded(username, cx.address);
+                attempt.succeeded();
                 let event =
                     AuditEvent { actor: user.username.clone(), ..AuditEvent::new(cx, "session.sign_in", &user.username, Outcome::Done) };
                 self.store.user_signed_in(&user.id, cx.now, event).await?;
@@ -190,14 +201,26 @@ impl Accounts {
     /// [`Error::Store`].
     pub async fn session(&self, key: &str, signed_in: Timestamp, now: Timestamp) -> Result<Option<SignedIn>, Error> {
         let user = self.store.session_user(key, now).await?;
-        Ok(user.map(|user| SignedIn { user_id: user.id, username: user.username, role: user.role, session: key.to_owned(), signed_in }))
+        Ok(user.map(|user| SignedIn {
+            user_id: user.id,
+            username: user.username,
+            role: user.role,
+            session: key.to_owned(),
+            signed_in,
+            grants: None,
+        }))
     }
 
     /// # Errors
     /// [`Error::NoSession`].
     pub fn me(&self, cx: &OpCtx) -> Result<Me, Error> {
         let user = cx.require(Action::MeRead)?;
-        Ok(Me { username: user.username.clone(), role: user.role, permissions: user.role.permissions().collect(), scope: None })
+        Ok(Me {
+            username: user.username.clone(),
+            role: user.role,
+            permissions: Permission::ALL.into_iter().filter(|one| user.may(*one)).collect(),
+            scope: None,
+        })
     }
 
     /// Changes the asking person's password; all other sessions of theirs end.
@@ -206,16 +229,14 @@ impl Accounts {
     /// [`Error::BadInput`] on `current` or `password`, [`Error::Throttled`].
     pub async fn password_change(&self, cx: &OpCtx, current: String, password: String) -> Result<(), Error> {
         let me = cx.require(Action::PasswordChange)?;
-        if let Some(retry_after_s) = self.throttle.wait(&me.username, cx.address, cx.now) {
-            return Err(Error::Throttled { retry_after_s });
-        }
-        self.throttle.begin(&me.username, cx.address, cx.now);
+        let attempt = self.throttle.begin(&me.username, cx.address, cx.now).await;
+        let attempt = attempt.map_err(|retry_after_s| Error::Throttled { retry_after_s })?;
         let user = self.user(&me.username).await?;
         if !self.passwords.verify(current, Some(user.password_hash)).await? {
             self.refuse(cx, "user.password", &me.username, "wrong current password").await?;
             return Err(Error::bad_input("current", "this is not your password"));
         }
-        self.throttle.succeeded(&me.username, cx.address);
+        attempt.succeeded();
         self.password_store(cx, &user.id, &me.username, password, Some(&me.session)).await
     }
 
@@ -232,7 +253,7 @@ impl Accounts {
         Ok(())
     }
 
-    async fn user(&self, username: &str) -> Result<User, Error> {
+    pub(crate) async fn user(&self, username: &str) -> Result<User, Error> {
         let user = if username.len() <= 64 { self.store.user_by_name(username).await? } else { None };
         user.ok_or_else(|| Error::NotFound { what: "user", name: short(username) })
     }
@@ -361,7 +382,7 @@ impl Accounts {
     }
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 

@@ -29,26 +29,38 @@ pub enum Actor {
     User(SignedIn),
 }
 
-/// A person with a valid session.
+/// A person with a valid session, or a program with a token of that person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     pub user_id: String,
     pub username: String,
     pub role: Role,
-    /// SHA-256 of the session's id, in hexadecimal: names the session without opening it.
+    /// SHA-256 of the session's id or of the token, in hexadecimal: names it without opening anything.
     pub session: String,
     pub signed_in: Timestamp,
+    /// What a token grants; `None` for a person, who may do all that the role may.
+    pub grants: Option<Vec<Permission>>,
+}
+
+impl SignedIn {
+    pub fn may(&self, permission: Permission) -> bool {
+        self.grants.as_ref().map_or_else(|| self.role.may(permission), |grants| grants.contains(&permission))
+    }
 }
 
 impl OpCtx {
     /// The signed-in person, if that person may do `action`. A refusal of a signed-in person is recorded.
     ///
     /// # Errors
-    /// [`Error::NoSession`] for nobody, [`Error::Forbidden`] for somebody who may not.
+    /// [`Error::NoSession`] for nobody, [`Error::Forbidden`] for somebody who may not, [`Error::PersonOnly`] for a program.
     pub fn require(&self, action: Action) -> Result<&SignedIn, Error> {
         let Actor::User(user) = &self.actor else { return Err(Error::NoSession) };
+        if user.grants.is_some() && action.is_personal() {
+            self.audit.refused(self, action);
+            return Err(Error::PersonOnly);
+        }
         match action.permission() {
-            Some(permission) if !user.role.may(permission) => {
+            Some(permission) if !user.may(permission) => {
                 self.audit.refused(self, action);
                 Err(Error::Forbidden { permission })
             }
@@ -56,8 +68,13 @@ impl OpCtx {
         }
     }
 
+    /// Whether a token asks, not a person.
+    pub fn is_program(&self) -> bool {
+        matches!(&self.actor, Actor::User(user) if user.grants.is_some())
+    }
+
     pub fn may(&self, permission: Permission) -> bool {
-        matches!(&self.actor, Actor::User(user) if user.role.may(permission))
+        matches!(&self.actor, Actor::User(user) if user.may(permission))
     }
 
     /// The name under which the audit log knows the actor.

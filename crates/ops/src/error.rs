@@ -2,7 +2,9 @@
 
 use model::{Code, Permission, Problem};
 
-use crate::source::{SourceError, StoreError};
+use logql::engine::EngineError;
+
+use crate::source::{SourceError, StoreError, engine::QueryError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -10,6 +12,8 @@ pub enum Error {
     NoSession,
     #[error("{permission} is needed")]
     Forbidden { permission: Permission },
+    #[error("a token cannot do this: it needs a person's session")]
+    PersonOnly,
     #[error("wrong user name or password")]
     WrongCredentials,
     #[error("too many attempts, try again in {retry_after_s} s")]
@@ -28,6 +32,8 @@ pub enum Error {
         #[source]
         source: SourceError,
     },
+    #[error("the query failed: {0}")]
+    Query(#[from] QueryError),
     #[error("the store failed")]
     Store(#[source] StoreError),
     #[error("internal error")]
@@ -43,7 +49,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         match self {
             Self::NoSession => Problem::new(Code::NoSession, "this needs a session"),
-            Self::Forbidden { .. } => Problem::new(Code::Forbidden, self.to_string()),
+            Self::Forbidden { .. } | Self::PersonOnly => Problem::new(Code::Forbidden, self.to_string()),
             Self::WrongCredentials => Problem::new(Code::WrongCredentials, self.to_string()),
             Self::Throttled { retry_after_s } => {
                 Problem { retry_after: Some(*retry_after_s), ..Problem::new(Code::Throttled, self.to_string()) }
@@ -57,6 +63,13 @@ impl Error {
                 SourceError::TooSlow => Problem::new(Code::UpstreamTimeout, format!("{name} was too slow")),
                 SourceError::Failed(detail) => Problem::new(Code::Upstream, format!("{name}: {detail}")),
             },
+            Self::Query(error) => match error {
+                QueryError::Engine(EngineError::Deadline) => Problem::new(Code::UpstreamTimeout, error.to_string()),
+                QueryError::Engine(EngineError::Read(_)) => Problem::new(Code::Internal, error.to_string()),
+                QueryError::Engine(_) => Problem::bad_input("query", error.to_string()),
+                QueryError::Refused { status: 400..500, .. } => Problem::bad_input("query", error.to_string()),
+                QueryError::Refused { .. } | QueryError::Unreachable { .. } => Problem::new(Code::Upstream, error.to_string()),
+            },
             Self::Store(StoreError::Taken(name)) => Problem::new(Code::Conflict, format!("the name `{name}` is taken")),
             Self::Store(StoreError::LastAdmin) => Problem::new(Code::Conflict, "the last enabled administrator must stay one"),
             Self::Store(StoreError::Full) => Problem::new(Code::Unavailable, "the database cannot be written: no space left"),
@@ -69,5 +82,20 @@ impl Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+/// An error with its causes, on one line: for the log, never for a client.
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
     }
 }

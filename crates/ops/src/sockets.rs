@@ -79,11 +79,14 @@ impl Sockets {
         sessions.sort_unstable();
         sessions.dedup();
         for session in sessions {
-            let standing = store.session_user(&session, now).await?;
-            self.end(|open| {
-                open.user.session == session
-                    && !standing.as_ref().is_some_and(|user| open.permission.is_none_or(|needed| user.role.may(needed)))
-            });
+            let (owner, is_token) = match store.session_user(&session, now).await? {
+                Some(user) => (Some(user), false),
+                None => (store.token_user(&session, now).await?.map(|(_, owner)| owner), true),
+            };
+            let may = |open: &Open, role: model::Role| {
+                open.permission.is_none_or(|needed| role.may(needed) && (!is_token || open.user.may(needed)))
+            };
+            self.end(|open| open.user.session == session && !owner.as_ref().is_some_and(|owner| may(open, owner.role)));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
+use base64::Engine;
 use http::{HeaderMap, HeaderValue, Method, header};
 use model::{Code, Timestamp};
 use ops::{
@@ -20,6 +21,7 @@ use super::{
     doors::{self, Gate},
     problem::Refusal,
     trace::RequestId,
+    visit::store_failed,
 };
 use crate::{clock, store::session_key};
 
@@ -69,6 +71,8 @@ pub async fn arrive(State(state): State<AppState>, mut request: Request, next: N
     let literal = |host: &str| host.parse::<SocketAddr>().map(|at| at.ip()).or_else(|_| host.trim_matches(['[', ']']).parse()).ok();
     let permitted = |host: &str| state.config.allowed_hosts.permits(host, literal(host));
     if !permitted(&arrival.host) {
+        refused(&state, &request, &arrival, "request.wrong_host", &arrival.host);
+        tracing::warn!(kind = "security", event = "host", address = %arrival.address, outcome = "refused", "request for another host");
         let detail = "send a Host header that is listed in --allowed-hosts, or the public URL's";
         return Refusal::new(Code::WrongHost, detail).into_response();
     }
@@ -77,16 +81,7 @@ pub async fn arrive(State(state): State<AppState>, mut request: Request, next: N
     let upgrade = text(headers, "upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
     let fine = if upgrade { socket_origin(headers, &origins) } else { !unsafe_method || write_origin(headers, &origins) };
     if !fine {
-        state.audit.record(AuditEvent {
-            at: clock::now(),
-            actor: "-".to_owned(),
-            address: arrival.address.to_string(),
-            request_id: request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
-            action: "request.cross_origin".to_owned(),
-            target: path.chars().take(200).collect(),
-            outcome: Outcome::Refused,
-            detail: String::new(),
-        });
+        refused(&state, &request, &arrival, "request.cross_origin", path);
         tracing::warn!(kind = "security", event = "cross_origin", address = %arrival.address, outcome = "refused", "cross-origin request to {path}");
         return Refusal::new(Code::CrossOrigin, "this request must come from a page of the console itself").into_response();
     }
@@ -99,6 +94,20 @@ pub async fn arrive(State(state): State<AppState>, mut request: Request, next: N
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
+}
+
+/// Records what was refused before anybody asked who is there.
+fn refused(state: &AppState, request: &Request, arrival: &Arrival, action: &str, target: &str) {
+    state.audit.record(AuditEvent {
+        at: clock::now(),
+        actor: "-".to_owned(),
+        address: arrival.address.to_string(),
+        request_id: request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
+        action: action.to_owned(),
+        target: target.chars().take(200).collect(),
+        outcome: Outcome::Refused,
+        detail: String::new(),
+    });
 }
 
 /// The rightmost address in `X-Forwarded-For` that is no trusted proxy.
@@ -163,14 +172,14 @@ pub async fn identify(State(state): State<AppState>, session: Session, mut reque
     let arrival = request.extensions().get::<Arrival>().cloned().expect("arrive runs outside");
     let request_id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let actor = match signed_in(&state, &session, now).await {
+    let actor = match who(&state, &session, request.headers(), request.uri().path(), now).await {
         Ok(actor) => actor,
         Err(error) => return Refusal::from(error).into_response(),
     };
     let cx = OpCtx { actor, request_id, address: arrival.address, now, audit: state.audit.clone() };
     let path = request.uri().path().to_owned();
     let gate = matched.as_ref().map(|matched| doors::gate(request.method(), matched.as_str()));
-    let is_program = ["/api/", "/ws/", "/rpc/"].iter().any(|prefix| path.starts_with(prefix)) || path == "/metrics";
+    let is_program = ["/api/", "/ws/", "/rpc/", "/loki/"].iter().any(|prefix| path.starts_with(prefix)) || path == "/metrics";
     let anonymous = matches!(cx.actor, Actor::Anonymous);
     let refused = match gate {
         // Not a route: assets and "not found", which the fallback tells apart.
@@ -204,42 +213,46 @@ pub async fn identify(State(state): State<AppState>, session: Session, mut reque
     response
 }
 
+/// A token where one is given, else the cookie's session.
+async fn who(state: &AppState, session: &Session, headers: &HeaderMap, path: &str, now: Timestamp) -> Result<Actor, ops::Error> {
+    match token(headers, path) {
+        Some(token) => Ok(state.ops.accounts.token_actor(&token, now).await?.map_or(Actor::Anonymous, Actor::User)),
+        None => signed_in(state, session, now).await,
+    }
+}
+
+/// `Authorization: Bearer …`, and on the paths of other programs' APIs, whose clients may know nothing else, Basic with the
+/// token as password (RFC 6750, RFC 7617). What is no token is nobody: a cookie beside it does not count.
+fn token(headers: &HeaderMap, path: &str) -> Option<String> {
+    let (scheme, rest) = text(headers, "authorization")?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") || !path.starts_with("/loki/") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    Some(decoded.as_deref().and_then(|pair| pair.split_once(':')).map_or_else(String::new, |(_, password)| password.to_owned()))
+}
+
 async fn signed_in(state: &AppState, session: &Session, now: Timestamp) -> Result<Actor, ops::Error> {
-    let failed = |error: tower_sessions::session::Error| ops::Error::Unavailable(format!("the session store does not answer: {error}"));
-    if session.get::<String>("user").await.map_err(failed)?.is_none() {
+    if session.get::<String>("user").await.map_err(store_failed)?.is_none() {
         return Ok(Actor::Anonymous);
     }
-    let created = Timestamp(session.get::<i64>("created").await.map_err(failed)?.unwrap_or_default());
+    let created = Timestamp(session.get::<i64>("created").await.map_err(store_failed)?.unwrap_or_default());
     let Some(id) = session.id() else { return Ok(Actor::Anonymous) };
     if now.secs() - created.secs() > SESSION_LONGEST_S {
-        session.flush().await.map_err(failed)?;
+        session.flush().await.map_err(store_failed)?;
         return Ok(Actor::Anonymous);
     }
     let user = state.ops.accounts.session(&session_key(&id), created, now).await?;
     let Some(user) = user else { return Ok(Actor::Anonymous) };
-    let seen = Timestamp(session.get::<i64>("last_seen").await.map_err(failed)?.unwrap_or_default());
+    let seen = Timestamp(session.get::<i64>("last_seen").await.map_err(store_failed)?.unwrap_or_default());
     if now.secs() - seen.secs() >= 60 {
         // Writing it also moves the idle expiry; once a minute is often enough.
-        session.insert("last_seen", now.0).await.map_err(failed)?;
+        session.insert("last_seen", now.0).await.map_err(store_failed)?;
     }
     Ok(Actor::User(user))
-}
-
-/// Makes the session of somebody who just proved who they are. The id changes, so that an id planted before is worth
-/// nothing (OWASP ASVS 5.0, 7.2.4).
-pub async fn begin_session(session: &Session, user_id: &str, arrival: &Arrival, headers: &HeaderMap) -> Result<(), Refusal> {
-    let failed =
-        |error: tower_sessions::session::Error| Refusal::new(Code::Unavailable, format!("the session store does not answer: {error}"));
-    let now = clock::now();
-    session.clear().await;
-    session.cycle_id().await.map_err(failed)?;
-    let agent: String = text(headers, "user-agent").unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect();
-    session.insert("user", user_id).await.map_err(failed)?;
-    session.insert("created", now.0).await.map_err(failed)?;
-    session.insert("last_seen", now.0).await.map_err(failed)?;
-    session.insert("address", arrival.address.to_string()).await.map_err(failed)?;
-    session.insert("user_agent", agent).await.map_err(failed)?;
-    Ok(())
 }
 
 #[cfg(test)]

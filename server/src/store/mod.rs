@@ -4,6 +4,7 @@
 mod audit;
 mod open;
 mod sessions;
+mod tokens;
 mod tower;
 mod users;
 mod write;
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use model::{Role, Timestamp};
 use ops::{
     access::{AuditEvent, AuditRecord},
-    source::{Store, StoreError, StoredSession, User},
+    source::{Store, StoreError, StoredSession, StoredToken, User},
 };
 use sqlx::AnyPool;
 use tokio::sync::Mutex;
@@ -123,6 +124,26 @@ impl Store for SqlStore {
 
     async fn sessions_delete(&self, user_id: &str, except: Option<&str>, event: AuditEvent) -> Result<(), StoreError> {
         sessions::delete_all(self.write().await?, user_id, except, event).await
+    }
+
+    async fn token_create(&self, token: &StoredToken, event: AuditEvent) -> Result<(), StoreError> {
+        tokens::create(self.write().await?, token, event).await
+    }
+
+    async fn token_user(&self, key: &str, now: Timestamp) -> Result<Option<(StoredToken, User)>, StoreError> {
+        tokens::user(&self.pool, key, now).await
+    }
+
+    async fn tokens(&self, user_id: Option<&str>) -> Result<Vec<StoredToken>, StoreError> {
+        tokens::all(&self.pool, user_id).await
+    }
+
+    async fn token_delete(&self, key: &str, event: AuditEvent) -> Result<bool, StoreError> {
+        tokens::delete(self.write().await?, key, event).await
+    }
+
+    async fn token_used(&self, key: &str, at: Timestamp) -> Result<(), StoreError> {
+        tokens::used(self.write().await?, key, at).await
     }
 
     async fn audit_append(&self, event: AuditEvent) -> Result<(), StoreError> {

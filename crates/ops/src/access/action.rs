@@ -24,15 +24,24 @@ macro_rules! actions {
     };
 }
 
+impl Action {
+    /// What a token cannot do whatever it grants: change who its owner is to the console, or make itself a better token.
+    pub fn is_personal(self) -> bool {
+        matches!(self, Self::SessionsOwn | Self::TokensOwn | Self::PasswordChange)
+    }
+}
+
 actions! {
     MeRead = "me.read", None;
     SessionsOwn = "sessions.own", None;
     PasswordChange = "password.change", None;
+    TokensOwn = "tokens.own", None;
     SystemRead = "system.read", None;
     ServicesList = "services.list", Some(Permission::LogsRead);
     LogsRead = "logs.read", Some(Permission::LogsRead);
     LogsTail = "logs.tail", Some(Permission::LogsRead);
     LogsExport = "logs.export", Some(Permission::LogsExport);
+    LogsWrite = "logs.write", Some(Permission::LogsWrite);
     UsersManage = "users.manage", Some(Permission::UsersManage);
     AuditRead = "audit.read", Some(Permission::AuditRead);
     MetricsRead = "metrics.read", Some(Permission::MetricsRead);

@@ -3,8 +3,10 @@
 mod auth;
 mod export;
 mod logs;
+pub mod path;
 pub mod query;
 mod system;
+mod tokens;
 mod users;
 
 use axum::{
@@ -32,6 +34,8 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
         .route("/api/v1/logs/{service}/export", get(export::one))
         .route("/api/v1/sessions", get(users::sessions))
         .route("/api/v1/sessions/{id}", delete(users::session_end))
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::add))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/users", get(users::list).post(users::add))
         .route("/api/v1/users/{username}", patch(users::change))
         .route("/api/openapi.json", get(openapi::document))
