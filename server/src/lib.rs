@@ -7,6 +7,7 @@ pub mod config;
 pub mod http;
 pub mod machine;
 pub mod metrics;
+mod refusals;
 pub mod source;
 pub mod store;
 pub mod telemetry;

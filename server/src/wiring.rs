@@ -11,13 +11,8 @@ use anyhow::Context;
 use axum_server::Handle;
 use leptos::config::LeptosOptions;
 use model::status::DockerInfo;
-use ops::{
-    Actor, OpCtx, Ops,
-    access::{AuditEvent, AuditSink},
-    live::Hub,
-    source::LogSource,
-};
-use tokio::{sync::mpsc, time::interval};
+use ops::{Actor, OpCtx, Ops, access::AuditSink, live::Hub, source::LogSource};
+use tokio::time::interval;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -26,12 +21,18 @@ use crate::{
         Clock,
         docker_logs::{CollectorStats, DockerCollector},
         files::{FilesCollector, FilesSettings},
+        intake::Intake,
+        places::Places,
     },
     config::Config,
-    http::{self, AppState, assets::Assets},
+    http::{self, AppState, EngineFacts, assets::Assets},
     machine::{COMMIT, DockerProbe, Machine, VERSION},
     metrics::{LineSource, Metrics},
-    source::docker::client::DockerHost,
+    refusals,
+    source::{
+        docker::client::DockerHost,
+        embedded::{Embedded, EmbeddedEngine, EmbeddedLogs},
+    },
     store::{SessionSql, SqlStore},
     telemetry,
 };
@@ -44,11 +45,15 @@ pub async fn wire(config: Config) -> anyhow::Result<Server> {
     let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
     let hub = Arc::new(Hub::default());
 
-    let collected = collect(&config, &hub, &closing, &tasks)?;
+    let clock: Clock = Arc::new(clock::now);
+    let engine = Embedded::open(&config.store.data_dir.join("logs"), &config.engine, hub.clone(), clock.clone())?;
+    keep(&engine, &closing, &tasks);
+    let collected = collect(&config, &engine, &hub, &closing, &tasks)?;
     let machine = Machine { started, data_dir: config.store.data_dir.clone(), store: store.clone(), docker: collected.docker };
-    let ops = Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub));
+    let ops =
+        Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub).with_engine(Arc::new(EmbeddedEngine(engine.clone()))));
 
-    let (audit, refusals) = AuditSink::channel();
+    let (audit, refused) = AuditSink::channel();
     let cx = OpCtx {
         actor: Actor::System,
         request_id: "start".into(),
@@ -63,13 +68,14 @@ pub async fn wire(config: Config) -> anyhow::Result<Server> {
     let setup_link = ops.accounts.setup_begin(started).await.context("cannot read the accounts")?;
     let setup_link = setup_link.map(|token| format!("{}?token={token}", app::paths::SETUP));
 
-    tasks.spawn(write_refusals(ops.clone(), refusals, closing.clone()));
+    tasks.spawn(refusals::write(ops.clone(), refused, closing.clone()));
     tasks.spawn(sweep(ops.clone(), store.clone(), closing.clone()));
 
     let state = AppState {
         ops: ops.clone(),
         config: Arc::new(config.http.clone()),
         metrics,
+        engine: Arc::new(EngineFacts { retention_ns: config.engine.retention_ns, max_query_ns: config.engine.retention_ns }),
         audit,
         assets: Arc::new(Assets::open(config.http.site_root.clone())),
         leptos: LeptosOptions::builder().output_name("docaiche").build(),
@@ -87,18 +93,38 @@ struct Collected {
     docker: DockerProbe,
 }
 
+/// Keeps the log engine in order while the console runs.
+fn keep(engine: &Arc<Embedded>, closing: &CancellationToken, tasks: &TaskTracker) {
+    tasks.spawn(engine.clone().maintain(closing.clone()));
+}
+
 /// Starts following engines and files. Neither must be there.
-fn collect(config: &Config, hub: &Arc<Hub>, closing: &CancellationToken, tasks: &TaskTracker) -> anyhow::Result<Collected> {
+fn collect(
+    config: &Config,
+    engine: &Arc<Embedded>,
+    hub: &Arc<Hub>,
+    closing: &CancellationToken,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Collected> {
     let clock: Clock = Arc::new(clock::now);
-    let (mut sources, mut counts): (Vec<Arc<dyn LogSource>>, _) = (Vec::new(), Vec::new());
+    let (mut sources, mut counts): (Vec<Arc<dyn LogSource>>, _) = (vec![Arc::new(EmbeddedLogs(engine.clone()))], Vec::new());
+    let places = Arc::new(Places::open(&config.store.data_dir, clock.clone()));
+    let (intake, thread) = Intake::start(engine.clone(), hub.clone(), places.clone(), clock.clone());
+    // Ends when the last collector has: what they handed on is kept before the console goes.
+    tasks.spawn_blocking(move || thread.join());
     let mut local = None;
     for (name, endpoint) in config.docker.hosts.iter().filter(|_| config.collect.follow) {
         let host = DockerHost::connect(name, endpoint).with_context(|| format!("cannot prepare the Docker Engine {name}"))?;
         if name == "local" {
             local = Some(host.clone());
         }
-        let (source, task, stats) =
-            DockerCollector::spawn(host, hub.clone(), config.collect.exclude.clone(), clock.clone(), closing.clone());
+        let (source, task, stats) = DockerCollector::spawn(
+            host,
+            (hub.clone(), intake.clone(), places.clone()),
+            config.collect.exclude.clone(),
+            clock.clone(),
+            closing.clone(),
+        );
         sources.push(source);
         counts.push((LineSource::Docker, name.clone(), stats));
         tasks.spawn(task);
@@ -110,7 +136,7 @@ fn collect(config: &Config, hub: &Arc<Hub>, closing: &CancellationToken, tasks: 
         poll: Duration::from_millis(config.collect.files_poll_ms),
         exclude: config.collect.exclude.clone(),
     };
-    let (source, task, stats) = FilesCollector::spawn(files, hub.clone(), clock, closing.clone());
+    let (source, task, stats) = FilesCollector::spawn(files, (hub.clone(), intake, places), clock, closing.clone());
     sources.push(source);
     counts.push((LineSource::Files, "files".to_owned(), stats));
     tasks.spawn(task);
@@ -160,52 +186,8 @@ impl Scrape {
     }
 }
 
-/// How many refusals of one kind from one address are written within [`REFUSALS_WINDOW`]; the rest of them become one
-/// record that counts them. Without it, anybody could fill the disk with refused requests.
-const REFUSALS_EACH: u32 = 20;
-const REFUSALS_WINDOW: Duration = Duration::from_secs(60);
-
-/// Writes what the sink collects until the console closes.
-async fn write_refusals(ops: Arc<Ops>, mut refusals: mpsc::Receiver<AuditEvent>, closing: CancellationToken) {
-    let mut seen: BTreeMap<(String, String, String), (u32, AuditEvent)> = BTreeMap::new();
-    let mut window = interval(REFUSALS_WINDOW);
-    loop {
-        let event = tokio::select! {
-            () = closing.cancelled() => break,
-            _ = window.tick() => {
-                flush_counted(&ops, &mut seen).await;
-                continue;
-            }
-            event = refusals.recv() => event,
-        };
-        let Some(event) = event else { break };
-        let key = (event.actor.clone(), event.address.clone(), event.action.clone());
-        let (count, last) = seen.entry(key).or_insert_with(|| (0, event.clone()));
-        *count += 1;
-        *last = event.clone();
-        if *count <= REFUSALS_EACH {
-            append(&ops, event).await;
-        }
-    }
-    flush_counted(&ops, &mut seen).await;
-}
-
-async fn flush_counted(ops: &Ops, seen: &mut BTreeMap<(String, String, String), (u32, AuditEvent)>) {
-    for (count, event) in std::mem::take(seen).into_values() {
-        if count > REFUSALS_EACH {
-            let more = count - REFUSALS_EACH;
-            append(ops, event.detail(format!("{more} more like this within a minute"))).await;
-        }
-    }
-}
-
-async fn append(ops: &Ops, event: AuditEvent) {
-    if let Err(error) = ops.accounts.audit(event).await {
-        tracing::error!(kind = "database", operation = "audit_append", %error, "a refusal could not be recorded");
-    }
-}
-
-/// Every second: ends sockets whose session was ended elsewhere. Every hour: forgets expired sessions.
+/// Every second: ends sockets whose session was ended elsewhere, and the wait for a set-up that was done elsewhere. Every
+/// hour: forgets expired sessions.
 async fn sweep(ops: Arc<Ops>, store: Arc<SqlStore>, closing: CancellationToken) {
     let mut second = interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -216,7 +198,10 @@ async fn sweep(ops: Arc<Ops>, store: Arc<SqlStore>, closing: CancellationToken) 
             _ = second.tick() => {}
         }
         if let Err(error) = ops.sweep_sockets(clock::now()).await {
-            tracing::warn!(kind = "database", operation = "sweep", error = %crate::http::Chain(&error), "sessions could not be checked");
+            tracing::warn!(kind = "database", operation = "sweep", error = %ops::Chain(&error), "sessions could not be checked");
+        }
+        if let Err(error) = ops.accounts.setup_sweep().await {
+            tracing::warn!(kind = "database", operation = "sweep", error = %ops::Chain(&error), "the accounts could not be counted");
         }
         if ticks.is_multiple_of(3_600)
             && let Err(error) = store.expire(clock::now()).await

@@ -62,6 +62,10 @@ async fn odd_lines_arrive_whole_with_and_without_a_terminal() {
         // A search reads the same lines under the same ids.
         let (page, _) = console.search(name, Direction::Forward, 100, None, Filter::default()).await;
         assert_eq!(page.iter().map(|line| line.id).collect::<Vec<_>>(), lines.iter().map(|line| line.id).collect::<Vec<_>>(), "{name}");
+        // And so does the log engine, to the byte.
+        let held = console.held(&console.plan(name, Direction::Forward, 100, None, Filter::default())).await;
+        let both = |lines: &[Line]| lines.iter().map(|line| (line.id, line.text.to_string())).collect::<Vec<_>>();
+        assert!(both(&held) == both(&page), "{name}");
     }
 }
 
@@ -95,6 +99,8 @@ async fn pages_in_both_directions_are_the_whole_and_have_the_ids_of_the_live_lin
             assert!(whole == live, "{direction:?} by {limit}");
         }
     }
+    let held = console.held(&console.plan("pages", Direction::Forward, 5_000, None, Filter::default())).await;
+    assert!(held.iter().map(|line| (line.id, line.text.to_string())).eq(live.iter().cloned()), "the log engine holds the same lines");
     let ends_in_77 = Filter { text: Some(TextMatch::new("77$", true, true).unwrap()), ..Filter::default() };
     for direction in [Direction::Forward, Direction::Backward] {
         let (page, _) = console.search("pages", direction, 1_000, None, ends_in_77.clone()).await;

@@ -204,6 +204,15 @@ async fn guessing_is_slowed_and_the_answers_tell_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_may_sign_in_from_many_places_at_once() {
+    let (server, _admin) = TestServer::admin().await;
+    let people: Vec<Person> = (0..16).map(|_| server.anonymous()).collect();
+    futures::future::join_all(people.iter().map(|person| person.sign_in("admin"))).await;
+    let cookies: BTreeSet<_> = people.iter().map(|person| person.cookie().unwrap()).collect();
+    assert_eq!(cookies.len(), 16);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_are_made_changed_and_listed() {
     let (server, admin) = TestServer::admin().await;
     let created = admin.post("/api/v1/users", &json!({"username": "ada", "password": PASSWORD, "role": "viewer"})).await;

@@ -12,15 +12,16 @@ pub mod logs;
 pub mod sockets;
 pub mod source;
 pub mod system;
+pub mod tokens;
 
 use std::sync::Arc;
 
 pub use accounts::Accounts;
 pub use cx::{Actor, OpCtx, SignedIn};
-pub use error::Error;
+pub use error::{Chain, Error};
 use live::Hub;
 pub use sockets::Sockets;
-use source::{LogSource, Store, System};
+use source::{LogSource, Store, System, engine::LogEngine};
 
 /// All use-cases over one set of sources. Cheap to share; made once by the server's wiring.
 pub struct Ops {
@@ -30,11 +31,20 @@ pub struct Ops {
     sources: Vec<Arc<dyn LogSource>>,
     store: Arc<dyn Store>,
     system: Arc<dyn System>,
+    /// Unset where none runs.
+    engine: Option<Arc<dyn LogEngine>>,
 }
 
 impl Ops {
     pub fn new(store: Arc<dyn Store>, sources: Vec<Arc<dyn LogSource>>, system: Arc<dyn System>, hub: Arc<Hub>) -> Self {
         let sockets = Arc::new(Sockets::default());
-        Self { accounts: Accounts::new(store.clone(), sockets.clone()), hub, sockets, sources, store, system }
+        Self { accounts: Accounts::new(store.clone(), sockets.clone()), hub, sockets, sources, store, system, engine: None }
+    }
+
+    /// With a log engine.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Arc<dyn LogEngine>) -> Self {
+        self.engine = Some(engine);
+        self
     }
 }

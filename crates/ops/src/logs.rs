@@ -2,6 +2,7 @@
 
 mod filter;
 mod page;
+mod query;
 mod selector;
 mod services;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use filter::{FieldMatch, Filter, TextMatch};
 use model::{Direction, EntryId, Level, LogAsk, TimeRange, Timestamp};
 pub use page::{Histogram, HistogramStep, entry};
+pub use query::QuerySpan;
 pub use selector::{Selector, ServiceRef};
 
 use crate::error::Error;

@@ -14,7 +14,7 @@ use ops::{
     access::{AuditEvent, AuditRecord, AuditSink},
     live::{Hub, TailFrom},
     logs::{LogQuery, Selector},
-    source::{Line, LogSource, ServiceKey, Store, StoreError, StoredSession, Stream, System, User, ram::Ram},
+    source::{Line, LogSource, ServiceKey, Store, StoreError, StoredSession, StoredToken, Stream, System, User, ram::Ram},
 };
 use proptest::prelude::*;
 
@@ -62,6 +62,21 @@ impl Store for NoStore {
     async fn sessions_delete(&self, _: &str, _: Option<&str>, _: AuditEvent) -> Result<(), StoreError> {
         Ok(())
     }
+    async fn token_create(&self, _: &StoredToken, _: AuditEvent) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn token_user(&self, _: &str, _: Timestamp) -> Result<Option<(StoredToken, User)>, StoreError> {
+        Ok(None)
+    }
+    async fn tokens(&self, _: Option<&str>) -> Result<Vec<StoredToken>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn token_delete(&self, _: &str, _: AuditEvent) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    async fn token_used(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
     async fn audit_append(&self, _: AuditEvent) -> Result<(), StoreError> {
         Ok(())
     }
@@ -98,7 +113,7 @@ fn service(rams: &[Arc<Ram>]) -> Arc<Ops> {
 
 fn cx(role: Role) -> OpCtx {
     let (audit, _) = AuditSink::channel();
-    let user = SignedIn { user_id: "1".into(), username: "ada".into(), role, session: "s".into(), signed_in: Timestamp(0) };
+    let user = SignedIn { user_id: "1".into(), username: "ada".into(), role, session: "s".into(), signed_in: Timestamp(0), grants: None };
     OpCtx { actor: Actor::User(user), request_id: "r".into(), address: IpAddr::from([127, 0, 0, 1]), now: Timestamp(1_000_000), audit }
 }
 

@@ -1,4 +1,4 @@
-//! Follows every container of one Docker Engine, each by one upstream however many watch, and publishes each line once.
+//! Follows every container of one Docker Engine, each by one upstream however many watch, and takes each line in once.
 //! The supervisor subscribes to events before it lists, lists again after every break and every two minutes, and tells
 //! how the Engine is doing; a follower per container (see `follow`) reads its log.
 
@@ -6,7 +6,7 @@ mod backoff;
 mod follow;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,13 +21,17 @@ use ops::{
     source::{Line, ServiceKey, Stream},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::{backoff::Backoff, follow::Follower};
-use super::Clock;
+use super::{
+    Clock,
+    intake::{Intake, Show, Taken},
+    places::{Place as Kept, Places},
+};
 use crate::{
     config::Pattern,
     source::docker::{
@@ -42,8 +46,10 @@ const RECONCILE: Duration = Duration::from_secs(120);
 const PING: Duration = Duration::from_secs(15);
 /// Events not yet handled. The Engine drops events for a listener that is slow for 100 ms, so they are taken at once.
 const EVENT_QUEUE: usize = 4_096;
-/// Lines handed to the hub at once.
+/// Lines handed on at once.
 const BATCH: usize = 256;
+/// Containers whose older lines are read at a time.
+const BACKFILLS: usize = 2;
 /// How far back lines count when a container is seen for the first time.
 const LOOK_BACK_NS: i64 = 300 * model::time::NANOS_PER_SEC;
 
@@ -69,7 +75,7 @@ impl DockerCollector {
     /// log is followed as a file.
     pub fn spawn(
         host: Arc<DockerHost>,
-        hub: Arc<Hub>,
+        (hub, intake, places): (Arc<Hub>, Intake, Arc<Places>),
         exclude: Vec<Pattern>,
         clock: Clock,
         cancel: CancellationToken,
@@ -78,7 +84,21 @@ impl DockerCollector {
         let stats = Arc::new(CollectorStats::default());
         let started = clock();
         let epoch = watch::Sender::new(0);
-        let shared = Arc::new(Shared { host, logs: logs.clone(), hub, exclude, clock, started, stats: stats.clone(), epoch, cancel });
+        let backfills = Semaphore::new(BACKFILLS);
+        let shared = Arc::new(Shared {
+            host,
+            logs: logs.clone(),
+            hub,
+            intake,
+            places,
+            backfills,
+            exclude,
+            clock,
+            started,
+            stats: stats.clone(),
+            epoch,
+            cancel,
+        });
         let supervisor = Supervisor { shared, followers: HashMap::new(), epochs: 0 };
         (logs, tokio::spawn(supervisor.run()), stats)
     }
@@ -89,6 +109,10 @@ struct Shared {
     host: Arc<DockerHost>,
     logs: Arc<DockerLogs>,
     hub: Arc<Hub>,
+    intake: Intake,
+    places: Arc<Places>,
+    /// Turns to read what was written before a container was first seen.
+    backfills: Semaphore,
     exclude: Vec<Pattern>,
     clock: Clock,
     /// What was written before is history: it counts and is not shown as live.
@@ -100,15 +124,23 @@ struct Shared {
 }
 
 impl Shared {
-    fn publish(&self, lines: &[Arc<Line>]) {
-        for batch in lines.chunks(BATCH) {
-            let now = (self.clock)();
-            self.hub.publish(batch, now);
-            self.stats.lines.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            self.stats.bytes.fetch_add(batch.iter().map(|line| line.text.len() as u64).sum(), Ordering::Relaxed);
-            if let Some(last) = batch.last() {
-                self.stats.lag_ms.store(u64::try_from((now.0 - last.id.at.0) / 1_000_000).unwrap_or(0), Ordering::Relaxed);
-            }
+    /// Hands lines on; waits for room. `place` is where reading stands behind the last of them.
+    async fn take(&self, lines: Vec<Arc<Line>>, show: Show, place: Option<(String, Kept)>) {
+        if show != Show::Kept {
+            self.stats.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
+            self.stats.bytes.fetch_add(lines.iter().map(|line| line.text.len() as u64).sum(), Ordering::Relaxed);
+        }
+        if let (Show::Live, Some(last)) = (show, lines.last()) {
+            let lag_ns = (self.clock)().0 - last.id.at.0;
+            self.stats.lag_ms.store(u64::try_from(lag_ns / 1_000_000).unwrap_or(0), Ordering::Relaxed);
+        }
+        let mut batches = lines.chunks(BATCH).map(<[_]>::to_vec).collect::<VecDeque<_>>();
+        let last = batches.pop_back().unwrap_or_default();
+        for lines in batches {
+            self.intake.take(Taken { lines, show, place: None }).await;
+        }
+        if !last.is_empty() || place.is_some() {
+            self.intake.take(Taken { lines: last, show, place }).await;
         }
     }
 
@@ -284,7 +316,11 @@ impl Supervisor {
         let since = Timestamp((self.shared.clock)().0 - LOOK_BACK_NS);
         let follower = self.followers.entry(id.to_owned()).or_insert_with(|| Follower::spawn(self.shared.clone(), id.to_owned()));
         let ran_unseen = run.started_at > follower.asked_for && run.finished_at.max(run.started_at) > since;
-        if run.running || ran_unseen {
+        let unread = match self.shared.places.get(id) {
+            Some(Kept::Container { max_at, .. }) => run.finished_at.0 > max_at && run.started_at > follower.asked_for,
+            _ => follower.asked_for == Timestamp::MIN,
+        };
+        if run.running || ran_unseen || unread {
             follower.follow(run.started_at);
         }
         if renamed {

@@ -1,5 +1,5 @@
 //! Follows every `*.log` file of one folder, and the console's own log wherever it is. The folder is looked at by `stat`
-//! on each turn; appended bytes are read by position. Renamed, truncated and deleted files are told apart by their inode
+//! on each turn; appended bytes are read by position and handed on. Renamed, truncated and deleted files are told apart by their inode
 //! and size. What is learnt of a file is kept in a sidecar (see [`index`](crate::source::files::index)), so that lines
 //! keep their ids across restarts.
 
@@ -22,13 +22,18 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::tracked::Tracked;
-use super::{Clock, docker_logs::CollectorStats};
+use super::{
+    Clock,
+    docker_logs::CollectorStats,
+    intake::{Intake, Show, Taken},
+    places::{Place, Places},
+};
 use crate::{
     config::Pattern,
     source::files::{FileLogs, Followed, key},
 };
 
-/// Lines handed to the hub at once.
+/// Lines handed on at once.
 const BATCH: usize = 256;
 /// How far back lines count when a file is seen for the first time.
 const LOOK_BACK_NS: i64 = 300 * model::time::NANOS_PER_SEC;
@@ -53,13 +58,13 @@ impl FilesCollector {
     /// Follows files until `cancel`. The first turn is over within moments unless files are large.
     pub fn spawn(
         settings: FilesSettings,
-        hub: Arc<Hub>,
+        handed: (Arc<Hub>, Intake, Arc<Places>),
         clock: Clock,
         cancel: CancellationToken,
     ) -> (Arc<FileLogs>, JoinHandle<()>, Arc<CollectorStats>) {
         let stats = Arc::new(CollectorStats::default());
         let poll = settings.poll;
-        let mut folder = Folder::new(settings, hub, clock, stats.clone());
+        let mut folder = Folder::new(settings, handed, clock, stats.clone());
         let logs = folder.logs.clone();
         let task = tokio::spawn(async move {
             loop {
@@ -90,6 +95,8 @@ impl FilesCollector {
 struct Folder {
     settings: FilesSettings,
     hub: Arc<Hub>,
+    intake: Intake,
+    places: Arc<Places>,
     clock: Clock,
     stats: Arc<CollectorStats>,
     logs: Arc<FileLogs>,
@@ -110,9 +117,14 @@ struct File {
 }
 
 impl Folder {
-    fn new(settings: FilesSettings, hub: Arc<Hub>, clock: Clock, stats: Arc<CollectorStats>) -> Self {
+    fn new(
+        settings: FilesSettings,
+        (hub, intake, places): (Arc<Hub>, Intake, Arc<Places>),
+        clock: Clock,
+        stats: Arc<CollectorStats>,
+    ) -> Self {
         let logs = Arc::new(FileLogs::new(settings.folder.clone()));
-        Self { settings, hub, clock, stats, logs, files: BTreeMap::new(), begun: false }
+        Self { settings, hub, intake, places, clock, stats, logs, files: BTreeMap::new(), begun: false }
     }
 
     /// Looks at every file once and takes what is new; says whether there is more to take at once.
@@ -192,14 +204,15 @@ impl Folder {
     fn look(&mut self, path: &Path, file: &mut File) -> io::Result<bool> {
         let now = (self.clock)();
         let since = if file.caught_up { Timestamp::MIN } else { Timestamp(now.0 - LOOK_BACK_NS) };
+        let name = path.to_string_lossy();
         let found = self.found(path)?;
         if let Some(tracked) = &mut file.tracked
             && found.as_ref().is_none_or(|found| !tracked.is(found))
         {
             // Renamed or deleted: what was still written to it, then no more.
             let mut lines = Vec::new();
-            while tracked.take(&file.stream, now, since, true, &mut lines)? {}
-            self.publish(&lines, now);
+            while tracked.take(&file.stream, now, true, &mut lines)? {}
+            self.hand_on(lines, since, false, None);
             file.tracked = None;
             let _ = std::fs::remove_file(self.sidecar(path));
         }
@@ -209,26 +222,40 @@ impl Folder {
         };
         if file.tracked.as_ref().is_none_or(|tracked| tracked.is_truncated(&found)) {
             let fresh = file.tracked.is_some();
-            file.tracked = Some(Tracked::open(path, &self.sidecar(path), fresh)?);
+            let tracked = Tracked::open(path, &self.sidecar(path), fresh)?;
+            // What an earlier console had read and not kept: its ids are known, its lines are read again.
+            let kept = match self.places.get(&name) {
+                Some(place) => tracked.place_in(place),
+                None => 0,
+            };
+            tracked.again(kept, &file.stream, &mut |lines| self.hand_on(lines, Timestamp::MAX, true, None))?;
+            file.tracked = Some(tracked);
         }
         let tracked = file.tracked.as_mut().expect("opened above");
         let mut lines = Vec::new();
-        let more = tracked.take(&file.stream, now, since, false, &mut lines)?;
-        if file.is_old && !file.caught_up {
-            self.hub.count(&lines, now);
-        } else {
-            self.publish(&lines, now);
+        let more = tracked.take(&file.stream, now, false, &mut lines)?;
+        if !lines.is_empty() {
+            let place = (name.into_owned(), tracked.place());
+            self.hand_on(lines, since, file.is_old && !file.caught_up, Some(place));
         }
         file.caught_up |= !more;
         self.tell(path, file, ServiceStatus::Running, None);
         Ok(more)
     }
 
-    fn publish(&self, lines: &[Arc<Line>], now: Timestamp) {
-        for batch in lines.chunks(BATCH) {
-            self.hub.publish(batch, now);
-            self.stats.lines.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            self.stats.bytes.fetch_add(batch.iter().map(|line| line.text.len() as u64).sum(), Ordering::Relaxed);
+    /// Lines before `since` are only kept; the others count, and are shown as live unless they are `history`.
+    fn hand_on(&self, lines: Vec<Arc<Line>>, since: Timestamp, history: bool, place: Option<(String, Place)>) {
+        let (older, recent): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.id.at < since);
+        self.stats.lines.fetch_add(recent.len() as u64, Ordering::Relaxed);
+        self.stats.bytes.fetch_add(recent.iter().map(|line| line.text.len() as u64).sum(), Ordering::Relaxed);
+        let show = if history { Show::History } else { Show::Live };
+        for (lines, show) in [(older, Show::Kept), (recent, show)] {
+            for batch in lines.chunks(BATCH) {
+                self.intake.take_blocking(Taken { lines: batch.to_vec(), show, place: None });
+            }
+        }
+        if place.is_some() {
+            self.intake.take_blocking(Taken { lines: Vec::new(), show: Show::Kept, place });
         }
     }
 

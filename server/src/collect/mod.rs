@@ -2,6 +2,8 @@
 
 pub mod docker_logs;
 pub mod files;
+pub mod intake;
+pub mod places;
 
 use std::sync::Arc;
 

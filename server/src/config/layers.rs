@@ -137,6 +137,8 @@ fn flag<'f>(flags: &'f Flags, key: &str) -> Option<&'f str> {
         trusted_proxies,
         tls_cert,
         tls_key,
+        retention,
+        retention_bytes,
         log,
         config: _, // Says where the file is; the file cannot say it.
     } = flags;
@@ -151,6 +153,8 @@ fn flag<'f>(flags: &'f Flags, key: &str) -> Option<&'f str> {
         "trusted_proxies" => trusted_proxies,
         "tls_cert" => tls_cert,
         "tls_key" => tls_key,
+        "retention" => retention,
+        "retention_bytes" => retention_bytes,
         "log" => log,
         _ => &None,
     }

@@ -3,6 +3,7 @@
 //! allowed; nothing falls back silently.
 
 mod docker;
+mod engine;
 mod file;
 mod layers;
 mod net;
@@ -21,6 +22,7 @@ use tracing_subscriber::filter::Targets;
 
 pub use self::{
     docker::{DockerHost, DockerTls, LOCAL_SOCKET},
+    engine::{EngineConfig, Fsync},
     layers::{Decided, Env},
     net::{AllowedHosts, PublicUrl, TrustedProxies},
     secret::Secret,
@@ -32,7 +34,7 @@ use self::{
 use crate::cli::{Cli, Flags};
 
 /// Settings that flag, environment (`DOCAICHE_…`) and file's top level share.
-const TOP_LEVEL: [&str; 11] = [
+const TOP_LEVEL: [&str; 13] = [
     "listen",
     "data_dir",
     "log_dir",
@@ -43,6 +45,8 @@ const TOP_LEVEL: [&str; 11] = [
     "trusted_proxies",
     "tls_cert",
     "tls_key",
+    "retention",
+    "retention_bytes",
     "log",
 ];
 const ADMIN_PASSWORD: &str = "DOCAICHE_ADMIN_PASSWORD";
@@ -66,6 +70,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub docker: DockerConfig,
     pub collect: CollectConfig,
+    pub engine: EngineConfig,
     pub telemetry: TelemetryConfig,
     /// Each setting in the order of contract §1, for [`Config::print`].
     decided: Vec<Decided>,
@@ -129,8 +134,6 @@ pub struct CollectConfig {
     pub exclude: Vec<Pattern>,
     /// How often files are looked at.
     pub files_poll_ms: u64,
-    /// How many earlier lines of a container or file are read when it is seen for the first time.
-    pub backfill_lines: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -243,6 +246,7 @@ impl Config {
         })?;
         let trusted_proxies = layers.required("trusted_proxies", Raw::List(Vec::new()), |raw| TrustedProxies::new(&raw.list()?))?;
         let tls = pair(&mut layers, "tls_cert", "tls_key")?.map(|(cert, key)| TlsFiles { cert, key });
+        let budget = engine::budget(&mut layers)?;
         let filter = layers.required("log", Raw::Text("info".to_owned()), |raw| raw.text().and_then(log_filter))?;
         let admin_password = admin_password(&mut layers)?;
         let site_root = env.get(SITE_ROOT).map(PathBuf::from);
@@ -250,7 +254,7 @@ impl Config {
         let follow = layers.required("collect.follow", Raw::Bool(true), boolean)?;
         let exclude = layers.required("collect.exclude", Raw::List(Vec::new()), patterns)?;
         let files_poll_ms = layers.required("collect.files_poll_ms", Raw::Integer(250), |raw| number(raw, 10, 60_000))?;
-        let backfill_lines = layers.required("logs.backfill_lines", Raw::Integer(1000), |raw| number(raw, 0, 100_000))?;
+        let engine = engine::load(&mut layers, budget)?;
         for name in layers.file.as_ref().map(|file| file.docker_hosts.clone()).unwrap_or_default().into_keys() {
             let host = configured_docker(&mut layers, &name)?;
             hosts.insert(name, host);
@@ -259,7 +263,8 @@ impl Config {
             http: HttpConfig { listen, public_url, allowed_hosts, trusted_proxies, tls, site_root },
             store: StoreConfig { data_dir, database, admin_password },
             docker: DockerConfig { hosts },
-            collect: CollectConfig { log_dir, follow, exclude, files_poll_ms, backfill_lines },
+            collect: CollectConfig { log_dir, follow, exclude, files_poll_ms },
+            engine,
             telemetry: TelemetryConfig { filter },
             decided: layers.decided,
         })

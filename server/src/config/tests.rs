@@ -54,6 +54,8 @@ fn nothing_said_means_the_defaults_of_the_contract() {
     assert_eq!(config.docker.hosts, BTreeMap::from([("local".to_owned(), LOCAL_SOCKET.parse().unwrap())]));
     assert_eq!(config.collect.log_dir, Path::new("/var/log/docaiche"));
     assert!(config.collect.follow && config.collect.exclude.is_empty());
+    assert_eq!((config.engine.retention_ns, config.engine.retention_bytes), (7 * 86_400 * 1_000_000_000, 10 << 30));
+    assert_eq!(config.engine.fsync, Fsync::Group);
     assert_eq!(config.telemetry.filter, "info".parse().unwrap());
 }
 
@@ -101,6 +103,8 @@ allowed_hosts = ["console.example", "localhost"]
 trusted_proxies = ["10.0.0.0/8"]
 tls_cert = "/tls/cert.pem"
 tls_key = "/tls/key.pem"
+retention = "4w"
+retention_bytes = "500MB"
 log = "info,sqlx=warn"
 
 [collect]
@@ -109,7 +113,10 @@ exclude = ["noisy-*"]
 files_poll_ms = 500
 
 [logs]
-backfill_lines = 0
+fsync = "interval"
+
+[ingest]
+max_age = "1h"
 
 [docker.hosts.build]
 url = "tcp://10.0.0.2"
@@ -127,7 +134,9 @@ fn a_file_may_say_everything() {
         ["build https://10.0.0.2:2376", "edge ssh://edge:2222", "local ssh://ada@engine"]
     );
     assert!(!config.collect.follow && config.collect.exclude[0].matches("noisy-box"));
-    assert_eq!((config.collect.files_poll_ms, config.collect.backfill_lines), (500, 0));
+    assert_eq!(config.collect.files_poll_ms, 500);
+    assert_eq!((config.engine.retention_bytes, config.engine.fsync), (500_000_000, Fsync::Interval));
+    assert_eq!((config.engine.retention_ns / 86_400, config.engine.max_age_ns), (28_000_000_000, 3_600_000_000_000));
     assert_eq!(config.store.database.kind, DatabaseKind::Postgres);
     assert_eq!(config.http.tls, Some(TlsFiles { cert: "/tls/cert.pem".into(), key: "/tls/key.pem".into() }));
     assert!(!config.http.allowed_hosts.permits("10.0.0.9", "10.0.0.9".parse().ok()), "a list replaces the arrival address");
@@ -165,7 +174,10 @@ fn a_bad_value_names_key_value_source_and_what_is_allowed() {
     check("", &[], "[collect]\nfollow = 'yes'", &["collect.follow", "`yes`", "docaiche.toml:2", "true or false"]);
     check("", &[], "[collect]\nfiles_poll_ms = 1", &["collect.files_poll_ms", "`1`", "from 10 to 60000"]);
     check("", &[], "[collect]\nexclude = [1]", &["collect.exclude", "list"]);
-    check("", &[], "[logs]\nbackfill_lines = 1.5", &["logs.backfill_lines", "float", "docaiche.toml:2"]);
+    check("", &[], "[logs]\nfsync = 1.5", &["logs.fsync", "float", "docaiche.toml:2"]);
+    check("", &[], "[logs]\nfsync = 'always'", &["logs.fsync", "`always`", "group, interval or off"]);
+    check("--retention 7", &[], "", &["retention", "`7`", "7d"]);
+    check("", &[("DOCAICHE_RETENTION_BYTES", "1MiB")], "", &["retention_bytes", "`1MiB`", "64MiB"]);
     check("", &[], "collect = 1", &["collect", "a table"]);
     check("", &[("DOCKER_HOST", "nowhere")], "", &["docker_host", "`nowhere`", "environment DOCKER_HOST", "unix:///path"]);
     for url in ["sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "postgres:db", "docaiche.db"] {
@@ -185,7 +197,7 @@ fn a_bad_value_names_key_value_source_and_what_is_allowed() {
 #[test]
 fn an_unknown_key_is_named_with_those_that_exist() {
     check("", &[], "\n\nlisten_on = 'x'", &["listen_on", "docaiche.toml:3", "listen,"]);
-    check("", &[], "retention = '7d'", &["retention", "not a setting"]);
+    check("", &[], "retain = '7d'", &["retain", "not a setting"]);
     check("", &[], "[collect]\nfolow = true", &["collect.folow", "docaiche.toml:2", "collect.follow"]);
     check("", &[], "[docker]\nhost = 'x'", &["docker.host", "[docker.hosts.<name>]"]);
     check("", &[], "[docker.hosts.a]\nuri = 'x'", &["docker.hosts.a.uri", "docker.hosts.a.url"]);

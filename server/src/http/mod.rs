@@ -1,6 +1,7 @@
 //! The one port: every route, in the order in which a request passes what stands before it.
 
 pub mod assets;
+mod compat;
 pub mod doors;
 mod forms;
 mod health;
@@ -10,11 +11,10 @@ mod pages;
 mod problem;
 mod rest;
 mod trace;
+mod visit;
 mod ws;
 
 use std::sync::Arc;
-
-pub use problem::Chain;
 
 use axum::{
     Router,
@@ -33,6 +33,7 @@ pub struct AppState {
     pub ops: Arc<Ops>,
     pub config: Arc<HttpConfig>,
     pub metrics: Metrics,
+    pub engine: Arc<EngineFacts>,
     pub audit: AuditSink,
     pub assets: Arc<assets::Assets>,
     pub leptos: LeptosOptions,
@@ -40,6 +41,13 @@ pub struct AppState {
     pub scrape: Arc<Scrape>,
     /// Cancelled at shutdown: sockets say goodbye then.
     pub closing: tokio_util::sync::CancellationToken,
+}
+
+/// What Loki's clients ask about the log engine.
+pub struct EngineFacts {
+    pub retention_ns: i64,
+    /// The longest range of a query.
+    pub max_query_ns: i64,
 }
 
 /// Sessions end after this long without a request, and in any case after [`SESSION_LONGEST_S`].
@@ -65,6 +73,7 @@ pub fn router(state: AppState, sessions: SessionSql) -> Router {
         .route("/login", post(forms::login))
         .route("/setup", post(forms::setup))
         .route("/logout", post(forms::logout))
+        .route("/loki/{*path}", any(compat::loki::door))
         .route("/rpc/{*name}", any(pages::rpc))
         .route("/ws/logs", get(ws::logs::all))
         .route("/ws/logs/{service}", get(ws::logs::one));

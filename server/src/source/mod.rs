@@ -1,4 +1,5 @@
 //! Adapters out: where the use-cases' traits meet the world.
 
 pub mod docker;
+pub mod embedded;
 pub mod files;

@@ -4,6 +4,7 @@
 
 pub mod flood;
 pub mod person;
+pub mod process;
 pub mod socket;
 
 use std::{
@@ -38,6 +39,7 @@ pub struct TestServer {
     pub setup_link: Option<String>,
     dir: TempDir,
     shutdown: Box<dyn Fn() + Send + Sync>,
+    ended: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Drop for TestServer {
@@ -54,11 +56,13 @@ pub fn config(dir: &Path, change: impl FnOnce(&mut Flags)) -> Config {
         data_dir: text(dir.join("data")),
         log_dir: text(dir.join("logs")),
         docker_host: Some(format!("unix://{}", dir.join("no-docker.sock").display())),
+        // What tests write is dated by hand.
+        retention: Some("36500d".into()),
         config: text(dir.join("docaiche.toml")),
         ..Flags::default()
     };
     change(&mut flags);
-    let file = |_: &Path| Ok("[collect]\nfiles_poll_ms = 20\n".to_owned());
+    let file = |_: &Path| Ok("[collect]\nfiles_poll_ms = 20\n[ingest]\nmax_age = \"36500d\"\n".to_owned());
     Config::load(&flags, &BTreeMap::new(), &file).unwrap()
 }
 
@@ -71,12 +75,25 @@ impl TestServer {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("data")).unwrap();
         std::fs::create_dir(dir.path().join("logs")).unwrap();
+        Self::start_in(dir, change).await
+    }
+
+    /// Ends, and starts anew on the same data.
+    pub async fn restart(mut self) -> Self {
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        let ended = self.ended.take().expect("it ends once");
+        drop(self);
+        tokio::time::timeout(LIMIT, ended).await.expect("it ends in time").unwrap();
+        Self::start_in(dir, |_| {}).await
+    }
+
+    async fn start_in(dir: TempDir, change: impl FnOnce(&mut Flags)) -> Self {
         let server = Server::new(config(dir.path(), change)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (ops, setup_link, shutdown) = (server.ops(), server.setup_link.clone(), Box::new(server.shutdown()));
-        tokio::spawn(async move { server.serve(listener).await.unwrap() });
-        Self { address, ops, setup_link, dir, shutdown }
+        let ended = Some(tokio::spawn(async move { server.serve(listener).await.unwrap() }));
+        Self { address, ops, setup_link, dir, shutdown, ended }
     }
 
     /// The console and one person of each role, from nobody to admin, signed in under the role's name.
@@ -118,6 +135,11 @@ impl TestServer {
         let person = self.anonymous();
         person.sign_in(username).await;
         person
+    }
+
+    /// For other processes on the same data.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The file that is the service `name`.

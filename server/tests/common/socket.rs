@@ -33,9 +33,20 @@ impl Socket {
     /// # Errors
     /// Status and body of a refusal.
     pub async fn try_open(person: &Person, path: &str, origin: Option<&str>) -> Result<Self, (u16, String)> {
+        Self::try_open_with(person, path, origin, &[]).await
+    }
+
+    /// As [`Socket::try_open`], with more headers.
+    ///
+    /// # Errors
+    /// Status and body of a refusal.
+    pub async fn try_open_with(person: &Person, path: &str, origin: Option<&str>, headers: &[(&str, &str)]) -> Result<Self, (u16, String)> {
         let mut request = format!("ws://{}{path}", person.address).into_client_request().unwrap();
         if let Some(origin) = origin {
             request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
+        for (name, value) in headers {
+            request.headers_mut().insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         if let Some(cookie) = person.cookie() {
             request.headers_mut().insert("cookie", format!("docaiche_session={cookie}").parse().unwrap());
@@ -84,6 +95,18 @@ impl Socket {
                 Some(Ok(Message::Close(frame))) => return Err(frame),
                 Some(Ok(_)) => {}
                 None | Some(Err(_)) => return Err(None),
+            }
+        }
+    }
+
+    /// The next text frame, whatever its protocol.
+    pub async fn text(&mut self) -> String {
+        let until = tokio::time::Instant::now() + LIMIT;
+        loop {
+            match tokio::time::timeout_at(until, self.stream.next()).await.expect("a frame in time") {
+                Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("{other:?}"),
             }
         }
     }

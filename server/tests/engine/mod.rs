@@ -1,7 +1,10 @@
 //! Containers, consoles and viewers for tests against a real Docker Engine.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod fake;
 pub mod proxy;
+pub mod sshd;
+pub mod tls;
 
 use std::{
     process::Command,
@@ -16,8 +19,17 @@ use ops::{
     source::{Frontier, Line, LogPlan, LogSource, SourceService},
 };
 use server::{
-    collect::docker_logs::{CollectorStats, DockerCollector},
-    source::docker::{client::DockerHost, logs::DockerLogs},
+    collect::{
+        Clock,
+        docker_logs::{CollectorStats, DockerCollector},
+        intake::Intake,
+        places::Places,
+    },
+    config::{DockerHost as Endpoint, EngineConfig},
+    source::{
+        docker::{client::DockerHost, logs::DockerLogs},
+        embedded::{Embedded, EmbeddedLogs},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -97,16 +109,33 @@ pub struct Console {
     pub hub: Arc<Hub>,
     pub logs: Arc<DockerLogs>,
     pub stats: Arc<CollectorStats>,
+    pub kept: EmbeddedLogs,
+    pub intake: Intake,
     cancel: CancellationToken,
+    _data: tempfile::TempDir,
 }
 
 impl Console {
     pub fn start(address: &str) -> Self {
-        let host = DockerHost::connect("local", &address.parse().expect("an address")).expect("no certificates to read");
+        Self::follow(&address.parse().expect("an address"))
+    }
+
+    pub fn follow(engine: &Endpoint) -> Self {
+        let clock = || Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as i64);
+        Self::follow_by(engine, Arc::new(clock))
+    }
+
+    /// With a wall clock of the test's own.
+    pub fn follow_by(engine: &Endpoint, clock: Clock) -> Self {
+        let host = DockerHost::connect("local", engine).expect("the certificates can be used");
         let (hub, cancel) = (Arc::new(Hub::default()), CancellationToken::new());
-        let clock = Arc::new(|| Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as i64));
-        let (logs, _, stats) = DockerCollector::spawn(host, hub.clone(), vec![], clock, cancel.clone());
-        Self { hub, logs, stats, cancel }
+        let data = tempfile::tempdir().expect("a folder");
+        let settings = EngineConfig { retention_ns: i64::MAX, ..EngineConfig::default() };
+        let engine = Embedded::open(&data.path().join("logs"), &settings, hub.clone(), clock.clone()).expect("the log engine opens");
+        let places = Arc::new(Places::open(data.path(), clock.clone()));
+        let (intake, _) = Intake::start(engine.clone(), hub.clone(), places.clone(), clock.clone());
+        let (logs, _, stats) = DockerCollector::spawn(host, (hub.clone(), intake.clone(), places), vec![], clock, cancel.clone());
+        Self { hub, logs, stats, kept: EmbeddedLogs(engine), intake, cancel, _data: data }
     }
 
     pub fn watch(&self, service: &str) -> View {
@@ -119,6 +148,12 @@ impl Console {
         LogPlan { selector, stream: None, range: TimeRange::ALL, cursor, direction, limit, filter: Arc::new(filter) }
     }
 
+    /// What the log engine holds, once all that was read is kept.
+    pub async fn held(&self, plan: &LogPlan) -> Vec<Line> {
+        self.intake.kept().await;
+        self.kept.search(plan).await.expect("the log engine answers").lines
+    }
+
     pub async fn search(
         &self,
         service: &str,
@@ -127,7 +162,8 @@ impl Console {
         cursor: Option<EntryId>,
         filter: Filter,
     ) -> (Vec<Line>, Frontier) {
-        let batch = self.logs.search(&self.plan(service, direction, limit, cursor, filter)).await.expect("Docker answers");
+        let plan = self.plan(service, direction, limit, cursor, filter);
+        let batch = self.logs.search(&plan).await.expect("Docker answers");
         (batch.lines, batch.frontier)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     Ops,
     access::Action,
     cx::OpCtx,
-    error::Error,
+    error::{Chain, Error},
     source::{Batch, Frontier, Line, LogPlan},
 };
 
@@ -135,9 +135,11 @@ impl Ops {
     }
 
     async fn merged(&self, plan: &LogPlan) -> Result<(Vec<Line>, Option<EntryId>, ScanStats, Vec<Problem>), Error> {
+        let is_kept = self.sources.iter().any(|source| source.is_history());
         let concerned: Vec<_> = self
             .sources
             .iter()
+            .filter(|source| source.is_history() == is_kept)
             .filter(|source| plan.stream.is_some() || source.services().iter().any(|service| plan.selector.matches(&service.key)))
             .collect();
         let answers = join_all(concerned.iter().map(|source| source.search(plan))).await;
@@ -252,21 +254,6 @@ fn id_before(id: EntryId) -> Option<EntryId> {
     match id.ordinal {
         0 => None,
         n => Some(EntryId { ordinal: n - 1, ..id }),
-    }
-}
-
-/// An error with its causes, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
     }
 }
 

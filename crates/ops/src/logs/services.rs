@@ -1,6 +1,6 @@
 //! The list of everything that logs: what the sources know, what was counted, and an id that is as short as it can be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::{Service, Timestamp};
 
@@ -23,8 +23,17 @@ impl Ops {
         Ok(self.services_now(cx.now))
     }
 
+    /// What each source knows. Of a service that a log engine has lines of, whoever sees it live knows better how it is.
+    fn services_known(&self) -> Vec<SourceService> {
+        let (kept, live): (Vec<_>, Vec<_>) = self.sources.iter().partition(|source| source.is_history());
+        let mut known: Vec<SourceService> = live.into_iter().flat_map(|source| source.services()).collect();
+        let seen: HashSet<ServiceKey> = known.iter().map(|service| service.key.clone()).collect();
+        known.extend(kept.into_iter().flat_map(|source| source.services()).filter(|service| !seen.contains(&service.key)));
+        known
+    }
+
     pub(crate) fn services_now(&self, now: Timestamp) -> Vec<Service> {
-        let mut known: Vec<SourceService> = self.sources.iter().flat_map(|source| source.services()).collect();
+        let mut known = self.services_known();
         known.sort_by(|a, b| {
             let order = |one: &SourceService| (one.key.project.clone(), one.key.name.clone(), one.key.host.clone());
             order(a).cmp(&order(b))
@@ -56,7 +65,7 @@ impl Ops {
     /// Refuses a name that no service has.
     pub(crate) fn selector_known(&self, selector: &Selector) -> Result<(), Error> {
         let Selector::Refs(refs) = selector else { return Ok(()) };
-        let known: Vec<SourceService> = self.sources.iter().flat_map(|source| source.services()).collect();
+        let known = self.services_known();
         match refs.iter().find(|one| !known.iter().any(|service| one.matches(&service.key))) {
             Some(unknown) => Err(Error::NotFound { what: "service", name: shown(unknown) }),
             None => Ok(()),

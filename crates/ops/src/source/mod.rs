@@ -1,5 +1,6 @@
 //! What the use-cases need from the world, as traits by ability. The server implements them over Docker, files and SQL.
 
+pub mod engine;
 #[cfg(any(test, feature = "testing"))]
 pub mod ram;
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{
-    Direction, EntryId, Labels, Level, Role, ScanStats, ServiceKind, ServiceStatus, StreamHash, TimeRange, Timestamp,
+    Direction, EntryId, Labels, Level, Permission, Role, ScanStats, ServiceKind, ServiceStatus, StreamHash, TimeRange, Timestamp,
     status::{Part, SystemInfo},
 };
 
@@ -131,6 +132,11 @@ pub trait LogSource: Send + Sync {
     /// How it is doing.
     fn part(&self) -> Part;
 
+    /// Whether it keeps what all the others have: where one does, only it is searched.
+    fn is_history(&self) -> bool {
+        false
+    }
+
     /// The lines the plan asks for, sorted by id in its direction, no line twice.
     ///
     /// # Errors
@@ -170,6 +176,21 @@ pub struct StoredSession {
     pub expires: Timestamp,
     pub address: String,
     pub user_agent: String,
+}
+
+/// A stored token. `key` is SHA-256 of its text in hexadecimal; the text itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredToken {
+    pub key: String,
+    pub user_id: String,
+    pub username: String,
+    /// Its own among the owner's.
+    pub name: String,
+    pub permissions: Vec<Permission>,
+    pub created: Timestamp,
+    /// `None`: never.
+    pub expires: Option<Timestamp>,
+    pub last_used: Option<Timestamp>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +236,17 @@ pub trait Store: Send + Sync {
     async fn session_delete(&self, key: &str, event: AuditEvent) -> Result<bool, StoreError>;
     /// All sessions of a user but `except`.
     async fn sessions_delete(&self, user_id: &str, except: Option<&str>, event: AuditEvent) -> Result<(), StoreError>;
+
+    /// # Errors
+    /// [`StoreError::Taken`] where the owner has a token of that name.
+    async fn token_create(&self, token: &StoredToken, event: AuditEvent) -> Result<(), StoreError>;
+    /// A token that has not expired, and its enabled owner.
+    async fn token_user(&self, key: &str, now: Timestamp) -> Result<Option<(StoredToken, User)>, StoreError>;
+    /// By owner and name; of everybody where `user_id` is `None`.
+    async fn tokens(&self, user_id: Option<&str>) -> Result<Vec<StoredToken>, StoreError>;
+    /// `false` where there was none.
+    async fn token_delete(&self, key: &str, event: AuditEvent) -> Result<bool, StoreError>;
+    async fn token_used(&self, key: &str, at: Timestamp) -> Result<(), StoreError>;
 
     async fn audit_append(&self, event: AuditEvent) -> Result<(), StoreError>;
     /// Records after `after`, oldest first.

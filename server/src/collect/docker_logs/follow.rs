@@ -7,17 +7,22 @@
 //! are.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use model::Timestamp;
 use ops::source::Line;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 
-use super::{Backoff, LOOK_BACK_NS, Shared};
+use super::{Backoff, Kept, LOOK_BACK_NS, Shared, Show};
 use crate::source::docker::{
     client::{ByteStream, DockerError, LogRequest},
     frames::{FrameError, LogDecoder, Output, RawLine},
@@ -50,7 +55,13 @@ pub(super) struct Follower {
 impl Follower {
     pub fn spawn(shared: Arc<Shared>, id: String) -> Self {
         let (wake, relabel) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let task = Task { shared, id, wake: wake.clone(), relabel: relabel.clone(), place: None, max_at: Timestamp::MIN, overlap: OVERLAP };
+        let (place, max_at) = match shared.places.get(&id) {
+            Some(kept) => kept_place(kept),
+            None => (None, Timestamp::MIN),
+        };
+        let resumed = place.is_some();
+        let past = Arc::new(Past { settled: AtomicBool::new(resumed), latest: Mutex::new(None) });
+        let task = Task { shared, id, wake: wake.clone(), relabel: relabel.clone(), place, max_at, overlap: OVERLAP, resumed, past };
         Self { wake, relabel, asked_for: Timestamp::MIN, _task: tokio::spawn(task.run()) }
     }
 
@@ -106,6 +117,32 @@ struct Task {
     /// The latest time of any line taken.
     max_at: Timestamp,
     overlap: u64,
+    /// Nothing was read yet since the console started, and an earlier one remembered a place: what lies between is history.
+    resumed: bool,
+    past: Arc<Past>,
+}
+
+/// What was written before the container was first seen is read beside what it writes now. Until all of it is kept, no
+/// place is remembered: a restart begins anew, and what is there by then is recognised.
+struct Past {
+    settled: AtomicBool,
+    /// Where reading of the present stands.
+    latest: Mutex<Option<Kept>>,
+}
+
+fn kept_place(kept: Kept) -> (Option<Place>, Timestamp) {
+    match kept {
+        Kept::Container { at, output, ordinal, text, messages, max_at } => {
+            let output = if output == 0 { Output::Out } else { Output::Err };
+            (Some(Place { at: Timestamp(at), output, ordinal, text, messages }), Timestamp(max_at))
+        }
+        Kept::File { .. } => (None, Timestamp::MIN),
+    }
+}
+
+/// FNV-1a, 64 bits: the same in every version, because it is kept.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl Task {
@@ -131,10 +168,8 @@ impl Task {
                     return;
                 }
                 let began = Instant::now();
-                let pass = tokio::select! {
-                    pass = self.pass(&container) => pass,
-                    _ = epoch.changed() => Pass::Broken,
-                };
+                // Not raced against anything: between reading a line and handing it on nothing may drop it.
+                let pass = self.pass(&container).await;
                 if began.elapsed() > Duration::from_secs(10) {
                     backoff.reset();
                 }
@@ -236,8 +271,9 @@ impl Task {
                         taken.push(Arc::new(line));
                     }
                 }
-                self.shared.publish(&taken);
+                self.hand_on(taken).await;
             }
+            self.resumed = false;
             self.overlap = self.overlap.max(OVERLAP + reading.pending_messages());
             match tail {
                 None => return Ok(()),
@@ -257,17 +293,60 @@ impl Task {
         }
         // Where earlier messages were cut off, lines of the first nanosecond may be missing and the others misnumbered.
         let cut = reading.decoder.first_at.filter(|_| reading.decoder.messages >= FIRST_TAIL);
-        let mut taken = Vec::new();
+        let (mut older, mut recent) = (Vec::new(), Vec::new());
         for (line, place) in lines {
             self.note(container, &line, place);
-            if line.id.at >= since && Some(line.id.at) != cut {
-                taken.push(Arc::new(line));
+            if Some(line.id.at) != cut {
+                if line.id.at >= since { &mut recent } else { &mut older }.push(Arc::new(line));
             }
         }
-        let (history, news): (Vec<_>, Vec<_>) = taken.into_iter().partition(|line| line.id.at < self.shared.started);
-        self.shared.hub.count(&history, (self.shared.clock)());
-        self.shared.publish(&news);
+        let (history, news): (Vec<_>, Vec<_>) = recent.into_iter().partition(|line| line.id.at < self.shared.started);
+        self.shared.take(older, Show::Kept, None).await;
+        self.shared.take(history, Show::History, None).await;
+        self.shared.take(news, Show::Live, None).await;
+        *self.past.latest.lock().expect("no panic while held") = self.kept();
+        match cut {
+            Some(_) => drop(tokio::spawn(read_past(self.shared.clone(), self.id.clone(), self.max_at, self.past.clone()))),
+            None => self.settle().await,
+        }
         Ok(())
+    }
+
+    /// What is remembered of the present place.
+    fn kept(&self) -> Option<Kept> {
+        self.place.map(|place| Kept::Container {
+            at: place.at.0,
+            output: place.output as u8,
+            ordinal: place.ordinal,
+            text: place.text,
+            messages: place.messages,
+            max_at: self.max_at.0,
+        })
+    }
+
+    /// There is no past (any more) that is not kept.
+    async fn settle(&self) {
+        self.past.settled.store(true, Ordering::SeqCst);
+        let place = self.kept().map(|place| (self.id.clone(), place));
+        self.shared.take(Vec::new(), Show::Kept, place).await;
+    }
+
+    /// Hands on what was just read.
+    async fn hand_on(&mut self, lines: Vec<Arc<Line>>) {
+        if lines.is_empty() {
+            return;
+        }
+        let place = self.kept();
+        let settled = self.past.settled.load(Ordering::SeqCst);
+        let remembered = place.filter(|_| settled).map(|place| (self.id.clone(), place));
+        if self.resumed {
+            let (history, news): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.id.at < self.shared.started);
+            self.shared.take(history, Show::History, None).await;
+            self.shared.take(news, Show::Live, remembered).await;
+        } else {
+            self.shared.take(lines, Show::Live, remembered).await;
+        }
+        *self.past.latest.lock().expect("no panic while held") = place;
     }
 
     /// Follows from the place on.
@@ -290,14 +369,14 @@ impl Task {
                     Some(lines) => lines,
                     None => {
                         let rest = reading.finish();
-                        self.take(container, rest, &mut found);
+                        self.take(container, rest, &mut found).await;
                         return Ok(if found { Pass::Ended } else { self.not_found() });
                     }
                 },
                 () = relabel.notified() => return Ok(Pass::Again),
                 () = sleep(wait) => if found { reading.finish() } else { return Ok(self.not_found()) },
             };
-            self.take(container, lines, &mut found);
+            self.take(container, lines, &mut found).await;
             if found {
                 self.overlap = OVERLAP;
             } else if tail.is_some_and(|tail| reading.decoder.messages > tail) {
@@ -312,7 +391,7 @@ impl Task {
         Pass::Again
     }
 
-    fn take(&mut self, container: &Container, lines: Vec<(Line, Place)>, found: &mut bool) {
+    async fn take(&mut self, container: &Container, lines: Vec<(Line, Place)>, found: &mut bool) {
         let mut taken = Vec::with_capacity(lines.len());
         for (line, place) in lines {
             if *found {
@@ -322,7 +401,7 @@ impl Task {
                 *found = self.place.is_some_and(|own| own.is(&place));
             }
         }
-        self.shared.publish(&taken);
+        self.hand_on(taken).await;
     }
 
     fn note(&mut self, container: &Container, line: &Line, place: Place) {
@@ -338,6 +417,47 @@ impl Place {
     fn is(&self, other: &Self) -> bool {
         (self.at, self.output, self.ordinal, self.text) == (other.at, other.output, other.ordinal, other.text)
     }
+}
+
+/// Reads a log from its beginning up to `until`, for the store only. Tries again until it has worked or the container is
+/// gone.
+async fn read_past(shared: Arc<Shared>, id: String, until: Timestamp, past: Arc<Past>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let mut epoch = shared.epoch.subscribe();
+        let connected = tokio::select! {
+            () = shared.cancel.cancelled() => return,
+            connected = epoch.wait_for(|epoch| *epoch != 0) => connected.is_ok(),
+        };
+        let Some(container) = shared.logs.container(&id).filter(|one| connected && one.status != model::ServiceStatus::Removed) else {
+            return;
+        };
+        let turn = shared.backfills.acquire().await.expect("never closed");
+        let read = tokio::select! {
+            () = shared.cancel.cancelled() => return,
+            read = read_until(&shared, &container, until) => read,
+        };
+        match read {
+            Ok(()) => break,
+            Err(error) => {
+                tracing::debug!(kind = "external_service", container = container.name, error = %error, "older lines could not be read; trying again");
+                drop(turn);
+                backoff.wait().await;
+            }
+        }
+    }
+    past.settled.store(true, Ordering::SeqCst);
+    let latest = *past.latest.lock().expect("no panic while held");
+    shared.take(Vec::new(), Show::Kept, latest.map(|place| (id, place))).await;
+}
+
+async fn read_until(shared: &Shared, container: &Container, until: Timestamp) -> Result<(), DockerError> {
+    let mut reading = Reading::open(shared, container, LogRequest::default()).await?;
+    while let Some(lines) = reading.next().await? {
+        let lines: Vec<_> = lines.into_iter().map(|(line, _)| line).filter(|line| line.id.at <= until).map(Arc::new).collect();
+        shared.take(lines, Show::Kept, None).await;
+    }
+    Ok(())
 }
 
 async fn sleep(time: Duration) {
@@ -366,6 +486,8 @@ impl Drop for Upstream<'_> {
 /// One answer of Docker's, as lines.
 struct Reading {
     stream: ByteStream,
+    /// A change means that the connection is not what it was.
+    epoch: watch::Receiver<u64>,
     decoder: LogDecoder,
     maker: LineMaker,
     /// Messages when the last line was complete.
@@ -375,6 +497,7 @@ struct Reading {
 impl Reading {
     async fn open(shared: &Shared, container: &Container, request: LogRequest) -> Result<Self, DockerError> {
         Ok(Self {
+            epoch: shared.epoch.subscribe(),
             stream: shared.host.logs(&container.id, request).await?,
             decoder: LogDecoder::new(container.tty),
             maker: LineMaker::new(container.streams.clone()),
@@ -384,7 +507,11 @@ impl Reading {
 
     /// The lines that the next bytes complete, maybe none; `None` at the end. Cancel-safe.
     async fn next(&mut self) -> Result<Option<Vec<(Line, Place)>>, DockerError> {
-        let bytes: Bytes = match self.stream.next().await {
+        let read = tokio::select! {
+            read = self.stream.next() => read,
+            _ = self.epoch.changed() => return Err(DockerError::Unreachable("the connection to the Docker Engine is gone".to_owned(), None)),
+        };
+        let bytes: Bytes = match read {
             None => return Ok(None),
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => return Err(DockerError::Unreachable("the log broke off".to_owned(), Some(error.into()))),
@@ -414,11 +541,10 @@ impl Reading {
         raw.into_iter()
             .map(|raw| {
                 let output = raw.output;
-                let mut hasher = DefaultHasher::new();
-                raw.text.hash(&mut hasher);
+                let text = hash(&raw.text);
                 let messages = 1 + raw.text.len() as u64 / MESSAGE_BYTES;
                 let line = self.maker.line(raw);
-                let place = Place { at: line.id.at, output, ordinal: line.id.ordinal, text: hasher.finish(), messages };
+                let place = Place { at: line.id.at, output, ordinal: line.id.ordinal, text, messages };
                 (line, place)
             })
             .collect()

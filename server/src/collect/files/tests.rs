@@ -8,13 +8,38 @@ use ops::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    config::EngineConfig,
+    source::embedded::{Embedded, EmbeddedLogs},
+};
 
 /// A folder whose turns the test makes, and a clock it sets.
 struct Desk {
     folder: tempfile::TempDir,
     data: tempfile::TempDir,
     clock: Arc<AtomicI64>,
+    kept: Kept,
     files: Folder,
+}
+
+/// What stays when the collector starts anew.
+struct Kept {
+    hub: Arc<Hub>,
+    engine: Arc<Embedded>,
+    intake: Intake,
+    places: Arc<Places>,
+}
+
+impl Kept {
+    fn new(data: &Path, clock: &Arc<AtomicI64>) -> Self {
+        let clock = clock.clone();
+        let clock: Clock = Arc::new(move || Timestamp(clock.load(Ordering::SeqCst)));
+        let hub = Arc::new(Hub::default());
+        let engine = Embedded::open(&data.join("logs"), &EngineConfig::default(), hub.clone(), clock.clone()).unwrap();
+        let places = Arc::new(Places::open(data, clock.clone()));
+        let (intake, _) = Intake::start(engine.clone(), hub.clone(), places.clone(), clock);
+        Self { hub, engine, intake, places }
+    }
 }
 
 const NOW: i64 = 1_795_365_360_000_000_000;
@@ -23,12 +48,13 @@ impl Desk {
     fn new() -> Self {
         let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let clock = Arc::new(AtomicI64::new(NOW));
-        let files = start(folder.path(), data.path(), &clock);
-        Self { folder, data, clock, files }
+        let kept = Kept::new(data.path(), &clock);
+        let files = start(folder.path(), data.path(), &clock, &kept);
+        Self { folder, data, clock, kept, files }
     }
 
     fn restart(&mut self) {
-        self.files = start(self.folder.path(), self.data.path(), &self.clock);
+        self.files = start(self.folder.path(), self.data.path(), &self.clock, &self.kept);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -43,6 +69,7 @@ impl Desk {
     fn turn(&mut self) {
         self.clock.fetch_add(1_000_000_000, Ordering::SeqCst);
         while self.files.turn() {}
+        block_on(self.kept.intake.kept());
     }
 
     fn read(&self, name: &str, direction: Direction, limit: usize) -> Vec<(EntryId, String)> {
@@ -74,6 +101,21 @@ impl Desk {
         all
     }
 
+    /// What the log engine holds of the service.
+    fn held(&self, name: &str) -> Vec<(EntryId, String)> {
+        let plan = LogPlan {
+            selector: Selector::parse([name]).unwrap(),
+            stream: None,
+            range: TimeRange::ALL,
+            cursor: None,
+            direction: Direction::Forward,
+            limit: 5_000,
+            filter: Arc::new(Filter::default()),
+        };
+        let batch = block_on(EmbeddedLogs(self.kept.engine.clone()).search(&plan)).unwrap();
+        batch.lines.into_iter().map(|line| (line.id, line.text.to_string())).collect()
+    }
+
     fn texts(&self, name: &str) -> Vec<String> {
         let forward = self.read(name, Direction::Forward, 3);
         assert_eq!(forward, self.read(name, Direction::Backward, 3));
@@ -89,7 +131,11 @@ impl Desk {
     }
 }
 
-fn start(folder: &Path, data: &Path, clock: &Arc<AtomicI64>) -> Folder {
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn start(folder: &Path, data: &Path, clock: &Arc<AtomicI64>, kept: &Kept) -> Folder {
     let settings = FilesSettings {
         folder: folder.to_owned(),
         console_log: Some(data.join("console.log")),
@@ -98,7 +144,8 @@ fn start(folder: &Path, data: &Path, clock: &Arc<AtomicI64>) -> Folder {
         exclude: vec![Pattern::new("secret")],
     };
     let clock = clock.clone();
-    Folder::new(settings, Arc::new(Hub::default()), Arc::new(move || Timestamp(clock.load(Ordering::SeqCst))), Arc::default())
+    let handed = (kept.hub.clone(), kept.intake.clone(), kept.places.clone());
+    Folder::new(settings, handed, Arc::new(move || Timestamp(clock.load(Ordering::SeqCst))), Arc::default())
 }
 
 #[test]
@@ -218,6 +265,7 @@ proptest! {
                     if !written.is_empty() {
                         let now = desk.read("web", Direction::Forward, 40);
                         prop_assert_eq!(&now, &desk.read("web", Direction::Backward, 30));
+                        prop_assert_eq!(&now, &desk.held("web"), "the log engine holds the same lines");
                         prop_assert_eq!(&now[..seen.len()], &seen[..], "what was seen keeps its ids");
                         let whole = written.rfind('\n').map_or("", |end| &written[..=end]);
                         let texts: Vec<&str> = now.iter().map(|(_, text)| text.as_str()).collect();

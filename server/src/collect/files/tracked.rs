@@ -12,6 +12,7 @@ use loglines::{decode::MAX_LINE_BYTES, group::Grouper};
 use model::{EntryId, Timestamp};
 use ops::source::{Line, Stream};
 
+use crate::collect::places::Place;
 use crate::source::files::{
     index::{Block, Identity, Sidecar, Stamper},
     lock, texts,
@@ -69,19 +70,49 @@ impl Tracked {
         lock(&self.blocks).last().is_some_and(|block| found.len() < block.end)
     }
 
-    /// Takes whole lines that were appended, and with `last` also one without an end. Lines from `since` on go to `out`.
-    /// Says whether there is more.
+    /// Where reading stands.
+    pub fn place(&self) -> Place {
+        Place::File {
+            device: self.identity.device,
+            inode: self.identity.inode,
+            end: lock(&self.blocks).last().map_or(0, |block| block.end),
+        }
+    }
+
+    /// How far a remembered place reaches into this file; 0 where it was another one.
+    pub fn place_in(&self, place: Place) -> u64 {
+        match place {
+            Place::File { device, inode, end } if (device, inode) == (self.identity.device, self.identity.inode) => end,
+            _ => 0,
+        }
+    }
+
+    /// Gives the lines of the blocks that reach beyond `from` once more, with the ids that they have.
+    ///
+    /// # Errors
+    /// What reading the file gives.
+    pub fn again(&self, from: u64, stream: &Arc<Stream>, out: &mut dyn FnMut(Vec<Arc<Line>>)) -> io::Result<()> {
+        let blocks: Vec<Block> = lock(&self.blocks).iter().filter(|block| block.end > from).cloned().collect();
+        for block in blocks {
+            let mut bytes = vec![0; usize::try_from(block.end - block.start).unwrap_or(usize::MAX)];
+            self.file.read_exact_at(&mut bytes, block.start)?;
+            let mut stamper = block.before;
+            let lines = texts(&bytes).into_iter().map(|text| {
+                let (at, ordinal) = stamper.stamp(&text, block.arrival);
+                let id = EntryId { at, stream: stream.hash, ordinal };
+                let level = loglines::level::detect(&text);
+                Arc::new(Line { id, stream: stream.clone(), text: text.into(), level, group: id })
+            });
+            out(lines.collect());
+        }
+        Ok(())
+    }
+
+    /// Takes whole lines that were appended, and with `last` also one without an end. Says whether there is more.
     ///
     /// # Errors
     /// What reading the file or writing the sidecar gives.
-    pub fn take(
-        &mut self,
-        stream: &Arc<Stream>,
-        now: Timestamp,
-        since: Timestamp,
-        last: bool,
-        out: &mut Vec<Arc<Line>>,
-    ) -> io::Result<bool> {
+    pub fn take(&mut self, stream: &Arc<Stream>, now: Timestamp, last: bool, out: &mut Vec<Arc<Line>>) -> io::Result<bool> {
         let arrival = self.arrived.unwrap_or(now);
         let mut taken = 0;
         while taken < TURN_BYTES {
@@ -95,9 +126,6 @@ impl Tracked {
             let mut stamper = Stamper { used_arrival: false, ..before };
             for text in texts(&bytes) {
                 let (at, ordinal) = stamper.stamp(&text, arrival);
-                if at < since {
-                    continue;
-                }
                 let id = EntryId { at, stream: stream.hash, ordinal };
                 let level = loglines::level::detect(&text);
                 let group = self.grouper.push(id, &text, level);

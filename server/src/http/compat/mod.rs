@@ -1,0 +1,3 @@
+//! The APIs of others that we speak.
+
+pub mod loki;

@@ -1,0 +1,205 @@
+//! LogQL over the store.
+
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use logql::{
+    ast::{Expr, LogExpr, MetricExpr, Selector},
+    engine::{Control, Engine, EngineError, Limits, LogParams, LogRow, Matrix, Piped, RangeParams, Stats, Stop, Tailer, Value},
+    matcher::LabelMatcher,
+    read::{RowRef, StreamRef},
+};
+use logstore::Store;
+use model::{Direction, EntryId, Timestamp, status::Part};
+use ops::source::{
+    LogSource,
+    engine::{How, LogEngine, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, TailItem, Tailed},
+};
+use tokio::sync::{broadcast::error::RecvError, mpsc};
+
+use super::{Embedded, EmbeddedLogs, feed::Fresh, search::Dropped};
+
+/// Loki's `query_timeout`.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// An export may take as long as its reader.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+/// Rows handed on at once by a long answer, and how many such batches may wait for the reader.
+const ROWS_AT_ONCE: usize = 500;
+const BATCHES: usize = 8;
+
+impl Embedded {
+    /// Runs `job` with the engine over the store.
+    fn with<T>(
+        &self,
+        dropped: &Dropped,
+        how: How,
+        timeout: Duration,
+        job: impl FnOnce(Engine<'_, Store>) -> Result<(T, Vec<String>), EngineError>,
+    ) -> Result<Ran<T>, QueryError> {
+        let began = Instant::now();
+        let stop = || match began.elapsed() {
+            _ if dropped.is() => Some(Stop::Cancelled),
+            elapsed if elapsed > timeout => Some(Stop::Deadline),
+            _ => None,
+        };
+        let stats = Stats::default();
+        let control =
+            Control { stop: &stop, limits: Limits::default(), stats: &stats, partial_series: how.partial_series, now_ns: how.now.0 };
+        let engine = Engine { source: &*self.store, pool: &self.cores, pipes: &Piped, control: &control };
+        let (value, warnings) = job(engine)?;
+        Ok(Ran { value, stats: stats.snapshot(), elapsed: began.elapsed(), warnings })
+    }
+}
+
+fn matchers(selector: &Selector) -> Result<Vec<LabelMatcher>, QueryError> {
+    let ready = |matcher| {
+        LabelMatcher::new(matcher)
+            .map_err(|error| QueryError::Engine(EngineError::Regex { span: matcher.span, message: error.to_string() }))
+    };
+    selector.matchers.iter().map(ready).collect()
+}
+
+/// The engine's own handle, for it gives itself to threads.
+pub struct EmbeddedEngine(pub Arc<Embedded>);
+
+#[async_trait]
+impl LogEngine for EmbeddedEngine {
+    fn part(&self) -> Part {
+        EmbeddedLogs(self.0.clone()).part()
+    }
+
+    async fn logs(&self, log: &LogExpr, params: LogParams, how: How) -> Result<Ran<Vec<LogRow>>, QueryError> {
+        let log = log.clone();
+        let job = move |engine: &Embedded, dropped: &Dropped| {
+            engine.with(dropped, how, TIMEOUT, |run| run.logs(&log, &params).map(|rows| (rows.rows, rows.warnings)))
+        };
+        self.0.run(job).await
+    }
+
+    async fn rows(&self, log: &LogExpr, params: LogParams, how: How) -> Result<Rows, QueryError> {
+        let (sender, rows) = mpsc::channel(BATCHES);
+        let (log, engine) = (log.clone(), self.0.clone());
+        tokio::spawn(async move {
+            let job = move |engine: &Embedded, dropped: &Dropped| {
+                let mut batch = Vec::new();
+                let ran = engine.with(dropped, how, EXPORT_TIMEOUT, |run| {
+                    let mut sink = |row| {
+                        batch.push(row);
+                        let sent = batch.len() < ROWS_AT_ONCE || sender.blocking_send(Ok(std::mem::take(&mut batch))).is_ok();
+                        if sent { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                    };
+                    run.logs_each(&log, &params, &mut sink).map(|warnings| ((), warnings))
+                });
+                if !batch.is_empty() {
+                    drop(sender.blocking_send(Ok(batch)));
+                }
+                if let Err(error) = ran {
+                    drop(sender.blocking_send(Err(error)));
+                }
+            };
+            engine.run(job).await;
+        });
+        Ok(rows)
+    }
+
+    async fn range(&self, metric: &MetricExpr, params: RangeParams, how: How) -> Result<Ran<Matrix>, QueryError> {
+        let metric = metric.clone();
+        let job = move |engine: &Embedded, dropped: &Dropped| {
+            engine.with(dropped, how, TIMEOUT, |run| run.range(&metric, &params).map(|answer| (answer.value, answer.warnings)))
+        };
+        self.0.run(job).await
+    }
+
+    async fn instant(&self, expr: &Expr, at: i64, how: How) -> Result<Ran<Value>, QueryError> {
+        let expr = expr.clone();
+        let job = move |engine: &Embedded, dropped: &Dropped| {
+            engine.with(dropped, how, TIMEOUT, |run| run.instant(&expr, at).map(|answer| (answer.value, answer.warnings)))
+        };
+        self.0.run(job).await
+    }
+
+    async fn tail(&self, log: &LogExpr, start: i64, limit: usize, how: How) -> Result<Tailed, QueryError> {
+        // Heard before what is there is read: a line in between is in one of the two, or in both and told apart by its id.
+        let mut feed = self.0.feed.listen();
+        let control =
+            Control { stop: &|| None, limits: Limits::default(), stats: &Stats::default(), partial_series: false, now_ns: how.now.0 };
+        let engine = Engine { source: &*self.0.store, pool: &self.0.cores, pipes: &Piped, control: &control };
+        let mut tailer = engine.tailer(log)?;
+        let params = LogParams { start, end: i64::MAX, limit: Some(limit), direction: Direction::Backward, after: None, interval_ns: 0 };
+        let mut history = self.logs(log, params, how).await?.value;
+        history.reverse();
+        let (sender, tailed) = mpsc::channel(BATCHES);
+        tokio::spawn(async move {
+            let mut seen: std::collections::HashSet<EntryId> = history.iter().map(id).collect();
+            if !history.is_empty() && sender.send(TailItem::Rows(history)).await.is_err() {
+                return;
+            }
+            loop {
+                let lines = tokio::select! {
+                    () = sender.closed() => return,
+                    lines = feed.recv() => lines,
+                };
+                let item = match lines {
+                    Err(RecvError::Closed) => return,
+                    Err(RecvError::Lagged(batches)) => TailItem::Dropped { lines: batches, from: start, to: i64::MAX },
+                    Ok(lines) => {
+                        let rows: Vec<LogRow> =
+                            lines.iter().filter_map(|line| taken(&mut tailer, line)).filter(|row| !seen.remove(&id(row))).collect();
+                        if rows.is_empty() {
+                            continue;
+                        }
+                        TailItem::Rows(rows)
+                    }
+                };
+                if sender.send(item).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(tailed)
+    }
+
+    async fn push(&self, body: PushBody, now: Timestamp) -> Pushed {
+        // Not in the queries' queue: what is sent must not wait for what is asked.
+        let engine = self.0.clone();
+        let running = tokio::task::spawn_blocking(move || engine.push(&body, now));
+        running.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
+    async fn streams(&self, selectors: &[Selector], start: i64, end: i64) -> Result<Vec<Arc<StreamRef>>, QueryError> {
+        let mut sets = selectors.iter().map(matchers).collect::<Result<Vec<_>, _>>()?;
+        if sets.is_empty() {
+            sets.push(Vec::new());
+        }
+        let mut streams: Vec<Arc<StreamRef>> = sets.iter().flat_map(|set| self.0.store.series(set, start, end)).collect();
+        streams.sort_by(|a, b| a.labels.cmp(&b.labels));
+        streams.dedup_by(|a, b| a.hash == b.hash);
+        Ok(streams)
+    }
+
+    async fn volumes(&self, selector: &Selector, start: i64, end: i64) -> Result<Vec<StreamVolume>, QueryError> {
+        let matchers = matchers(selector)?;
+        let found = self.0.run(move |engine, _| engine.store.volumes(&matchers, start, end)).await.map_err(EngineError::from)?;
+        Ok(found
+            .into_iter()
+            .map(|one| StreamVolume { stream: one.stream, chunks: one.parts, lines: one.lines, bytes: one.bytes })
+            .collect())
+    }
+}
+
+fn id(row: &LogRow) -> EntryId {
+    EntryId { at: Timestamp(row.at), stream: row.stream.hash, ordinal: row.ordinal }
+}
+
+fn taken(tailer: &mut Tailer, fresh: &Fresh) -> Option<LogRow> {
+    if !tailer.wants(&fresh.stream) {
+        return None;
+    }
+    let metadata: Vec<(&str, &str)> = fresh.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let len = u32::try_from(fresh.line.len()).unwrap_or(u32::MAX);
+    tailer.take(&fresh.stream, &RowRef { at: fresh.at, ordinal: fresh.ordinal, line: &fresh.line, len, metadata: &metadata })
+}
