@@ -1,8 +1,14 @@
 //! From the collectors to the store and on to those who watch: a line is shown when it is kept. One thread appends what has
-//! gathered while the last append ran. A store that cannot write does not stop the live view: lines are shown at once then,
-//! and kept as soon as it can; the queue is bounded, so collectors wait, and Docker and the files hold what they have.
+//! gathered while the last append ran. A store that cannot write does not stop the live view: lines are shown as they come
+//! then, wait in memory, and are kept as soon as it can. What may wait is bounded; beyond it the collectors wait, and Docker
+//! and the files hold what they have.
 
-use std::{collections::HashMap, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use logql::read::StreamRef;
 use logstore::{NewEntry, StreamBatch};
@@ -24,6 +30,10 @@ const AT_ONCE: usize = 4_096;
 const BYTES_AT_ONCE: usize = 4 << 20;
 /// Between two tries of a store that cannot write.
 const RETRY: Duration = Duration::from_secs(1);
+/// Bytes of lines that wait for a store that cannot write.
+const WAITING: usize = 32 << 20;
+/// Between two looks for new lines meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How a batch is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +52,13 @@ pub struct Taken {
     pub show: Show,
     /// Remembered once the lines are on disk.
     pub place: Option<(String, Place)>,
+}
+
+impl Taken {
+    /// The bytes of its lines and what each takes beside them.
+    fn bytes(&self) -> usize {
+        self.lines.iter().map(|line| line.text.len() + size_of::<Line>()).sum()
+    }
 }
 
 enum Message {
@@ -93,54 +110,57 @@ struct Writer {
 impl Writer {
     fn run(self, mut receiver: mpsc::Receiver<Message>) {
         while let Some(first) = receiver.blocking_recv() {
-            let (mut batch, mut waiting) = (Vec::new(), Vec::new());
-            let mut lines = 0;
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Taken(taken) => {
-                        lines += taken.lines.len();
-                        batch.push(taken);
-                    }
-                    Message::Kept(told) => waiting.push(told),
+            let (batch, told) = gather(Some(first), &mut receiver);
+            match self.append(&batch) {
+                Ok(()) => {
+                    self.show(&batch);
+                    self.remember(&batch);
+                    tell(told);
                 }
-                next = if lines < AT_ONCE { receiver.try_recv().ok() } else { None };
+                Err(error) => {
+                    tracing::error!(kind = "database", operation = "logs_append", %error, "collected lines cannot be kept; trying again");
+                    self.show(&batch);
+                    self.wait_for_room(batch, told, &mut receiver);
+                }
             }
-            self.keep(&batch, &receiver);
-            // Fails where nobody waits any more.
-            waiting.into_iter().for_each(|told| {
-                let _ = told.send(());
-            });
         }
         self.places.save();
     }
 
-    fn keep(&self, batch: &[Taken], receiver: &mpsc::Receiver<Message>) {
-        let mut shown = false;
+    /// Shows what comes and keeps nothing, until the store writes again. At the console's end it gives up: the sources still
+    /// hold the lines, and nobody remembers a place behind them.
+    fn wait_for_room(&self, mut waiting: Vec<Taken>, mut told: Vec<oneshot::Sender<()>>, receiver: &mut mpsc::Receiver<Message>) {
+        let mut bytes: usize = waiting.iter().map(Taken::bytes).sum();
+        let mut tried = Instant::now();
         loop {
-            match self.append(batch) {
-                Ok(()) => break,
-                Err(error) => {
-                    if !shown {
-                        tracing::error!(kind = "database", operation = "logs_append", %error, "collected lines cannot be kept; trying again");
-                        self.show(batch);
-                        shown = true;
-                    }
-                    // At the end the sources still hold the lines, and nobody remembers a place behind them.
-                    if receiver.is_closed() {
-                        return;
-                    }
-                    std::thread::park_timeout(RETRY);
+            std::thread::sleep(LOOK);
+            if bytes < WAITING {
+                let (batch, more_told) = gather(None, receiver);
+                self.show(&batch);
+                bytes += batch.iter().map(Taken::bytes).sum::<usize>();
+                waiting.extend(batch);
+                told.extend(more_told);
+            }
+            let closing = receiver.is_closed();
+            if tried.elapsed() < RETRY && !closing {
+                continue;
+            }
+            tried = Instant::now();
+            match self.append(&waiting) {
+                Ok(()) => {
+                    tracing::info!(kind = "database", operation = "logs_append", bytes, "collected lines are kept again");
+                    self.remember(&waiting);
+                    return tell(told);
                 }
+                Err(_) if closing => return,
+                Err(_) => {}
             }
         }
-        if !shown {
-            self.show(batch);
-        }
-        for taken in batch {
-            if let Some((name, place)) = &taken.place {
-                self.places.set(name, *place);
-            }
+    }
+
+    fn remember(&self, batch: &[Taken]) {
+        for (name, place) in batch.iter().filter_map(|taken| taken.place.as_ref()) {
+            self.places.set(name, *place);
         }
         self.places.save_now_and_then();
     }
@@ -202,6 +222,30 @@ impl Writer {
                 self.engine.feed.send(taken.lines.iter().map(|line| fresh(line)).collect());
             }
         }
+    }
+}
+
+/// What there is to take at once, and who waits for it.
+fn gather(first: Option<Message>, receiver: &mut mpsc::Receiver<Message>) -> (Vec<Taken>, Vec<oneshot::Sender<()>>) {
+    let (mut batch, mut told, mut lines) = (Vec::new(), Vec::new(), 0);
+    let mut next = first.or_else(|| receiver.try_recv().ok());
+    while let Some(message) = next {
+        match message {
+            Message::Taken(taken) => {
+                lines += taken.lines.len();
+                batch.push(taken);
+            }
+            Message::Kept(one) => told.push(one),
+        }
+        next = if lines < AT_ONCE { receiver.try_recv().ok() } else { None };
+    }
+    (batch, told)
+}
+
+fn tell(waiting: Vec<oneshot::Sender<()>>) {
+    for told in waiting {
+        // Fails where nobody waits any more.
+        let _ = told.send(());
     }
 }
 

@@ -140,7 +140,10 @@ impl Ops {
             .sources
             .iter()
             .filter(|source| source.is_history() == is_kept)
-            .filter(|source| plan.stream.is_some() || source.services().iter().any(|service| plan.selector.matches(&service.key)))
+            // What is kept is asked at once: a list of its services may be some seconds old.
+            .filter(|source| {
+                is_kept || plan.stream.is_some() || source.services().iter().any(|service| plan.selector.matches(&service.key))
+            })
             .collect();
         let answers = join_all(concerned.iter().map(|source| source.search(plan))).await;
         let (mut batches, mut warnings, mut failure) = (Vec::new(), Vec::new(), None);
