@@ -37,7 +37,7 @@ fn commit() -> String {
 }
 
 fn empty_table() -> String {
-    "static NAMES: Option<[&str; 3]> = None;\nstatic FILES: &[File] = &[];\n".to_owned()
+    "static NAMES: Option<[&str; 3]> = None;\nstatic LATE: &[(&str, &[&str])] = &[];\nstatic FILES: &[File] = &[];\n".to_owned()
 }
 
 fn release_table(site: &Path) -> String {
@@ -48,7 +48,12 @@ fn release_table(site: &Path) -> String {
     };
     let manifest: Value = serde_json::from_str(&manifest).expect("target/site/assets.json is what xtask wrote");
     let mut table = format!("static NAMES: Option<[&str; 3]> = Some([{}, {}, {}]);\n", manifest["js"], manifest["wasm"], manifest["css"]);
-    table.push_str("static FILES: &[File] = &[\n");
+    table.push_str("static LATE: &[(&str, &[&str])] = &[\n");
+    for (name, paths) in manifest["late"].as_object().expect("late is an object") {
+        // A list of plain paths reads the same in JSON and in Rust.
+        writeln!(table, "    ({name:?}, &{paths}),").expect("a String takes everything");
+    }
+    table.push_str("];\nstatic FILES: &[File] = &[\n");
     for file in manifest["files"].as_array().expect("files is a list") {
         let path = file["path"].as_str().expect("path is text");
         let on_disk = format!("{}{path}", site.display());

@@ -2,6 +2,7 @@
 // The type of a page names every element in it, and the compiler walks that type: the logs page is deeper than 128.
 #![recursion_limit = "512"]
 
+pub mod late;
 pub mod live;
 pub mod pages;
 pub mod parts;
@@ -13,5 +14,5 @@ pub mod shell;
 pub mod ssr;
 pub mod ui;
 
-pub use routes::{App, Gate};
+pub use routes::{App, Gate, fetch_page};
 pub use shell::{AssetNames, gate_shell, shell};

@@ -9,9 +9,34 @@ use leptos_router::{
 };
 
 use crate::{
+    late,
+    late::Late,
     pages::{Account, Frame, Login, Logs, NotFound, Overview, Setup, Users},
+    paths,
     ui::Clock,
 };
+
+const OVERVIEW: Late = late!(overview, overview, view! { <Overview/> });
+const ACCOUNT: Late = late!(people, account, view! { <Account/> });
+const USERS: Late = late!(people, users, view! { <Users/> });
+
+/// The pages whose code comes when it is needed, by path; a page with parameters by what stands before them.
+const LATE: &[(&str, Late)] = &[(paths::OVERVIEW, OVERVIEW), (paths::ACCOUNT, ACCOUNT), (paths::USERS, USERS)];
+
+/// What the page at `path` needs beside the main module.
+pub fn late(path: &str) -> Option<Late> {
+    let is_at = |at: &str| path.strip_prefix(at).is_some_and(|rest| rest.is_empty() || (at != "/" && rest.starts_with('/')));
+    LATE.iter().find(|(at, _)| is_at(at)).map(|(_, late)| *late)
+}
+
+/// Fetches the code of the page that the browser shows: hydration cannot wait for it half-way. Says so on the page where that fails.
+pub async fn fetch_page() -> bool {
+    let path = window().location().pathname().unwrap_or_default();
+    match late(&path) {
+        Some(late) => late.fetch_or_say().await,
+        None => true,
+    }
+}
 
 /// The app, the same in server and browser. Every page is `Async`: a direct load answers with the whole page, its data included, so that
 /// it is readable without the app, equals what navigation shows, and needs no inline scripts that move streamed pieces into place.
@@ -25,10 +50,10 @@ pub fn App() -> impl IntoView {
         <Router>
             <Frame>
                 <FlatRoutes fallback=|| view! { <NotFound/> }.into_any()>
-                    <Route path=path!("/") view=|| view! { <Overview/> }.into_any() ssr=SsrMode::Async/>
+                    <Route path=path!("/") view=OVERVIEW ssr=SsrMode::Async/>
                     <Route path=path!("/logs") view=|| view! { <Logs/> }.into_any() ssr=SsrMode::Async/>
-                    <Route path=path!("/account") view=|| view! { <Account/> }.into_any() ssr=SsrMode::Async/>
-                    <Route path=path!("/users") view=|| view! { <Users/> }.into_any() ssr=SsrMode::Async/>
+                    <Route path=path!("/account") view=ACCOUNT ssr=SsrMode::Async/>
+                    <Route path=path!("/users") view=USERS ssr=SsrMode::Async/>
                 </FlatRoutes>
             </Frame>
         </Router>
@@ -54,4 +79,18 @@ pub fn Gate() -> impl IntoView {
 
 fn title(text: String) -> String {
     if text.is_empty() { "DocAIche".to_owned() } else { text + " · DocAIche" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_but_the_viewer_comes_late() {
+        for path in paths::all() {
+            assert_eq!(late(path).is_none(), path == paths::LOGS, "{path}");
+        }
+        assert_eq!(late("/users/ann").map(|late| late.module), Some("people"));
+        assert!(late("/nothing").is_none() && late("/usersx").is_none());
+    }
 }

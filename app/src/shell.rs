@@ -1,10 +1,13 @@
 //! The document around the app: `<html>`, `<head>` and the script that wakes the page. Rendered by the server only.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_meta::MetaTags;
+use leptos_router::location::RequestUrl;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Gate};
+use crate::{App, Gate, paths, routes};
 
 /// Where the site's files are, as addresses. In context while the server renders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct AssetNames {
     pub js: String,
     pub wasm: String,
     pub css: String,
+    /// The modules behind each name of a [`Late`](crate::late::Late)'s module. None in a development build.
+    pub late: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 /// Whether the page goes over plain HTTP to another machine, where a password can be read on the way. In the server's context.
@@ -56,13 +61,16 @@ impl Theme {
 
 /// A page of the app: it wakes up in the browser.
 pub fn shell(names: AssetNames) -> impl IntoView {
-    provide_context(names.clone());
     let nonce = use_nonce();
+    let path = use_context::<RequestUrl>().and_then(|url| url.parse().ok()).map(|url| url.path().to_owned()).unwrap_or_default();
+    let late = modules(&names, &path);
+    let module = |href| view! { <link rel="preload" href=href r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/> };
     // Paths of our own build: letters, digits, `/`, `.`, `-` and `_`, so that quoting them is enough.
     let start = format!("import start,{{hydrate}} from {:?};start({{module_or_path:{:?}}}).then(()=>hydrate());", names.js, names.wasm);
     let head = view! {
         <link rel="modulepreload" href=names.js nonce=nonce.clone()/>
-        <link rel="preload" href=names.wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
+        {module(names.wasm)}
+        {late.into_iter().map(module).collect_view()}
         <script type="module" nonce=nonce>{start}</script>
     };
     document(names.css, head.into_any(), view! { <App/> }.into_any())
@@ -70,11 +78,19 @@ pub fn shell(names: AssetNames) -> impl IntoView {
 
 /// A page before the sign-in: plain forms without a script. The browser fetches the app meanwhile, for the page behind.
 pub fn gate_shell(names: AssetNames) -> impl IntoView {
+    let late = modules(&names, paths::OVERVIEW);
+    let module = |href| view! { <link rel="prefetch" href=href crossorigin="anonymous"/> };
     let head = view! {
         <link rel="prefetch" href=names.js/>
-        <link rel="prefetch" href=names.wasm crossorigin="anonymous"/>
+        {module(names.wasm)}
+        {late.into_iter().map(module).collect_view()}
     };
     document(names.css, head.into_any(), view! { <Gate/> }.into_any())
+}
+
+/// What the page at `path` needs beside the main module.
+fn modules(names: &AssetNames, path: &str) -> Vec<String> {
+    routes::late(path).and_then(|late| names.late.get(late.module)).cloned().unwrap_or_default()
 }
 
 fn document(css: String, head: AnyView, body: AnyView) -> impl IntoView {

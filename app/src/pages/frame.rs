@@ -6,7 +6,7 @@ use model::{Me, Permission, Role};
 
 use crate::{
     parts::{CommandPalette, ThemeSelect, command_palette::Place},
-    paths, rpc,
+    paths, routes, rpc,
     rpc::Failure,
     shell::Theme,
     ui::{KeyGroup, KeyHelp, KeySheet, ToastRegion, Toasts, act, effect, icon, keys::is_typing},
@@ -98,7 +98,12 @@ fn listen_keys(palette: RwSignal<bool>, help: KeyHelp) {
 fn Bar(who: Who, theme: Theme, path: Memo<String>, palette: RwSignal<bool>) -> impl IntoView {
     let menu = NodeRef::<html::Div>::new();
     let link = move |href: &'static str, name: &'static str| {
-        view! { <a href=href aria-current=move || (path.get() == href).then_some("page")>{name}</a> }
+        let expect = move |_: web_sys::PointerEvent| {
+            if let Some(late) = routes::late(href) {
+                late.expect();
+            }
+        };
+        view! { <a href=href aria-current=move || (path.get() == href).then_some("page") on:pointerenter=expect>{name}</a> }
     };
     let allowed = move || {
         let logs = who.may(Permission::LogsRead).then(|| link(paths::LOGS, "Logs"));

@@ -3,9 +3,11 @@
 
 mod binary;
 mod cache;
+mod cut;
 mod media_type;
 mod pack;
 mod site;
+mod split;
 mod styles;
 mod wasm;
 

@@ -1,10 +1,11 @@
 //! `target/site`: every file a browser may fetch, and `assets.json`, which says what they are.
 //!
-//! `assets.json` is `{"js","wasm","css","files":[{"path","content_type","immutable","sha256","sizes":{"identity","br","gz"}}]}`; paths
+//! `assets.json` is `{"js","wasm","css","late":{name:[path]},"files":[{"path","content_type","immutable","sha256","sizes":{"identity","br",
+//! "gz"}}]}`; `late` has the modules that a late view needs beside `wasm`. Paths
 //! begin with `/`, sizes are bytes, `br` and `gz` are null where there is no such form (else it lies beside the file as `name.br`,
 //! `name.gz`). The file is written only when it changes: `server` embeds the site anew exactly then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use crate::cache::{Cache, hash};
 use crate::media_type::content_type;
 use crate::pack::{Packed, pack};
-use crate::{files_under, npm_install, say, styles, target_dir, wasm};
+use crate::{files_under, npm_install, say, split, styles, target_dir, wasm};
 
 /// Whom the site is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,18 @@ pub fn build(root: &Path, mode: Mode) -> anyhow::Result<()> {
 
     // Where cargo-leptos puts its own: not below CARGO_TARGET_DIR.
     let mut site = Site { dir: root.join("target/site"), mode, cache: &cache, files: Vec::new(), keep: BTreeSet::new() };
-    let js = site.add_named("js", &bundle.js)?;
-    let wasm = site.add_named("wasm", &bundle.wasm)?;
-    let css = site.add_named("css", &css)?;
+    let mut js = bundle.js;
+    let mut chunks = BTreeMap::new();
+    for (chunk, bytes) in &bundle.chunks {
+        let path = site.add_named(&format!("docaiche-{}", chunk.trim_start_matches("split_")), "wasm", bytes)?;
+        js = split::rename(&js, chunk, &path.replacen("/pkg/", "./", 1))?;
+        chunks.insert(chunk, path);
+    }
+    let late: BTreeMap<_, Vec<_>> =
+        bundle.needs.iter().map(|(name, needs)| (name, needs.iter().map(|chunk| &chunks[chunk]).collect())).collect();
+    let js = site.add_named("docaiche", "js", js.as_bytes())?;
+    let wasm = site.add_named("docaiche", "wasm", &bundle.wasm)?;
+    let css = site.add_named("docaiche", "css", &css)?;
     for (path, bytes) in &bundle.snippets {
         // The script imports these by relative path, so their names stay.
         site.add(&format!("/pkg/{path}"), bytes, false)?;
@@ -47,7 +57,7 @@ pub fn build(root: &Path, mode: Mode) -> anyhow::Result<()> {
         let bytes = fs::read(public.join(&path)).with_context(|| format!("cannot read public/{path}"))?;
         site.add(&format!("/{path}"), &bytes, false)?;
     }
-    site.finish(&json!({ "js": js, "wasm": wasm, "css": css }))?;
+    site.finish(&json!({ "js": js, "wasm": wasm, "css": css, "late": late }))?;
     cache.sweep()
 }
 
@@ -61,11 +71,11 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Adds one of the three files a page names, under a name that changes with its content.
-    fn add_named(&mut self, extension: &str, bytes: &[u8]) -> anyhow::Result<String> {
+    /// Adds a file that a page or a script names, under a name that changes with its content.
+    fn add_named(&mut self, name: &str, extension: &str, bytes: &[u8]) -> anyhow::Result<String> {
         let path = match self.mode {
-            Mode::Release => format!("/pkg/docaiche.{}.{extension}", &hash(&[bytes])[..8]),
-            Mode::Dev => format!("/pkg/docaiche.{extension}"),
+            Mode::Release => format!("/pkg/{name}.{}.{extension}", &hash(&[bytes])[..8]),
+            Mode::Dev => format!("/pkg/{name}.{extension}"),
         };
         self.add(&path, bytes, self.mode == Mode::Release)?;
         Ok(path)

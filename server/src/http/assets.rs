@@ -7,6 +7,7 @@
 mod media_type;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,7 @@ struct File {
     gz: Option<&'static [u8]>,
 }
 
-// `NAMES` (js, wasm, css) and `FILES`, by build.rs.
+// `NAMES` (js, wasm, css), `LATE` and `FILES`, by build.rs.
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The site, wherever it is.
@@ -51,6 +52,8 @@ pub struct AssetNames {
     pub wasm: Cow<'static, str>,
     /// The styles.
     pub css: Cow<'static, str>,
+    /// The modules that a late view needs beside `wasm`, by its name.
+    pub late: BTreeMap<String, Vec<String>>,
 }
 
 impl Assets {
@@ -77,7 +80,10 @@ impl Assets {
     /// The names for the page's head; `None` when the site has not been built.
     pub fn names(&self) -> Option<AssetNames> {
         match &self.dir {
-            None => NAMES.map(|[js, wasm, css]| AssetNames { js: js.into(), wasm: wasm.into(), css: css.into() }),
+            None => {
+                let late = LATE.iter().map(|(name, paths)| ((*name).to_owned(), paths.iter().map(ToString::to_string).collect()));
+                NAMES.map(|[js, wasm, css]| AssetNames { js: js.into(), wasm: wasm.into(), css: css.into(), late: late.collect() })
+            }
             Some(dir) => dir_names(dir),
         }
     }
@@ -199,11 +205,12 @@ fn dir_names(dir: &Path) -> Option<AssetNames> {
     if listed.is_some() && listed >= plain {
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("assets.json")).ok()?).ok()?;
         let name = |key: &str| manifest[key].as_str().map(|name| Cow::Owned(name.to_owned()));
-        return Some(AssetNames { js: name("js")?, wasm: name("wasm")?, css: name("css")? });
+        let late = serde_json::from_value(manifest["late"].clone()).unwrap_or_default();
+        return Some(AssetNames { js: name("js")?, wasm: name("wasm")?, css: name("css")?, late });
     }
     plain?;
     let wasm = if modified("pkg/docaiche.wasm").is_some() { "/pkg/docaiche.wasm" } else { "/pkg/docaiche_bg.wasm" };
-    Some(AssetNames { js: "/pkg/docaiche.js".into(), wasm: wasm.into(), css: "/pkg/docaiche.css".into() })
+    Some(AssetNames { js: "/pkg/docaiche.js".into(), wasm: wasm.into(), css: "/pkg/docaiche.css".into(), late: BTreeMap::new() })
 }
 
 /// Reads a regular file below `dir`. A path has plain segments only: no escapes, no dot files, nothing that climbs, by `..` or by a link.
@@ -365,6 +372,9 @@ mod tests {
         }
     }
 
+    const MANIFEST: &str =
+        r#"{"js":"/pkg/d.1.js","wasm":"/pkg/d.1.wasm","css":"/pkg/d.1.css","late":{"users":["/pkg/u.1.wasm"]},"files":[]}"#;
+
     #[test]
     fn names_come_from_the_list_or_from_what_cargo_leptos_leaves() {
         let dir = tempfile::tempdir().unwrap();
@@ -375,9 +385,9 @@ mod tests {
         assert_eq!(assets.names().unwrap().wasm, "/pkg/docaiche_bg.wasm");
         fs::write(dir.path().join("pkg/docaiche.wasm"), "").unwrap();
         assert_eq!(assets.names().unwrap().wasm, "/pkg/docaiche.wasm");
-        fs::write(dir.path().join("assets.json"), r#"{"js":"/pkg/d.1.js","wasm":"/pkg/d.1.wasm","css":"/pkg/d.1.css","files":[]}"#)
-            .unwrap();
-        let expect = AssetNames { js: "/pkg/d.1.js".into(), wasm: "/pkg/d.1.wasm".into(), css: "/pkg/d.1.css".into() };
+        fs::write(dir.path().join("assets.json"), MANIFEST).unwrap();
+        let late = BTreeMap::from([("users".to_owned(), vec!["/pkg/u.1.wasm".to_owned()])]);
+        let expect = AssetNames { js: "/pkg/d.1.js".into(), wasm: "/pkg/d.1.wasm".into(), css: "/pkg/d.1.css".into(), late };
         assert_eq!(assets.names().unwrap(), expect);
         assert!(Assets::embedded().names().is_none_or(|names| names.js.starts_with("/pkg/docaiche.")));
     }

@@ -27,6 +27,7 @@ fn names(state: &AppState) -> AssetNames {
         js: or(names.as_ref().map(|names| names.js.to_string()), "/pkg/docaiche.js"),
         wasm: or(names.as_ref().map(|names| names.wasm.to_string()), "/pkg/docaiche.wasm"),
         css: or(names.as_ref().map(|names| names.css.to_string()), "/pkg/docaiche.css"),
+        late: Arc::new(names.map(|names| names.late).unwrap_or_default()),
     }
 }
 
