@@ -69,6 +69,7 @@ pub fn logs_socket(ask: &LogAsk, tail: usize, after: Option<&str>) -> String {
 /// What an ask looks like in a URL: repeated parameters for lists.
 pub fn ask_query(ask: &LogAsk) -> Vec<(&'static str, String)> {
     let mut query = Vec::new();
+    query.extend(ask.query.iter().filter(|text| !text.is_empty()).map(|one| ("query", one.clone())));
     query.extend(ask.service.iter().map(|one| ("service", one.clone())));
     query.extend(ask.level.iter().map(|one| ("level", one.clone())));
     query.extend(ask.search.iter().filter(|text| !text.is_empty()).map(|one| ("search", one.clone())));

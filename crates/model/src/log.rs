@@ -205,6 +205,9 @@ pub enum Direction {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogAsk {
+    /// LogQL, in place of `service`, `level`, `search`, `regex`, `invert` and `field`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// Names or ids of services; empty means all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<String>,
@@ -242,6 +245,51 @@ pub struct LogPage {
     pub stats: ScanStats,
     /// Sources that failed; the page holds what the others had.
     pub warnings: Vec<Problem>,
+}
+
+/// Counts by level per step of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    pub step_ms: i64,
+    pub steps: Vec<HistogramStep>,
+    pub warnings: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistogramStep {
+    /// The step's beginning; it ends before the next one's.
+    pub start: Timestamp,
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// The answer to a metric query over a range.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LogMetric {
+    pub step_ms: i64,
+    /// Sorted by labels.
+    pub series: Vec<MetricSeries>,
+    pub stats: ScanStats,
+    pub warnings: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricSeries {
+    /// Sorted by name.
+    pub labels: Vec<(String, String)>,
+    /// Unix milliseconds and value, ascending; times without a value are left out.
+    pub points: Vec<(i64, f64)>,
+}
+
+/// What a LogQL text is, for an editor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum QueryCheck {
+    /// It answers with lines.
+    Log,
+    /// It answers with numbers.
+    Metric,
+    /// Bytes `start..end` of the text are wrong.
+    Wrong { message: String, start: u32, end: u32 },
 }
 
 /// What a search looked at.

@@ -1,6 +1,7 @@
 //! Logs: which services there are, a page of lines, the lines around one, counts over time.
 
 mod filter;
+mod logql;
 mod page;
 mod query;
 mod selector;
@@ -9,8 +10,9 @@ mod services;
 use std::sync::Arc;
 
 pub use filter::{FieldMatch, Filter, TextMatch};
+pub use logql::{entry_of, parse};
 use model::{Direction, EntryId, Level, LogAsk, TimeRange, Timestamp};
-pub use page::{Histogram, HistogramStep, entry};
+pub use page::entry;
 pub use query::QuerySpan;
 pub use selector::{Selector, ServiceRef};
 
@@ -20,6 +22,8 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct LogQuery {
     pub selector: Selector,
+    /// In place of `selector` and `filter`.
+    pub logql: Option<Arc<::logql::ast::LogExpr>>,
     pub range: TimeRange,
     pub filter: Arc<Filter>,
     pub direction: Direction,
@@ -55,7 +59,25 @@ impl LogQuery {
         if !(1..=Self::MAX_LIMIT).contains(&limit) {
             return Err(Error::bad_input("limit", format!("{limit} is not within 1 to {}", Self::MAX_LIMIT)));
         }
+        let logql = match ask.query.as_deref().filter(|query| !query.trim().is_empty()) {
+            None => None,
+            Some(text) => {
+                let asked = [
+                    ("service", !ask.service.is_empty()),
+                    ("level", !ask.level.is_empty()),
+                    ("search", ask.search.as_deref().is_some_and(|text| !text.is_empty())),
+                    ("regex", ask.regex),
+                    ("invert", ask.invert),
+                    ("field", !ask.field.is_empty()),
+                ];
+                if let Some((name, _)) = asked.into_iter().find(|(_, is_there)| *is_there) {
+                    return Err(Error::bad_input("query", format!("it excludes {name}, which it would say itself")));
+                }
+                Some(Arc::new(logql::parse_log(text)?))
+            }
+        };
         Ok(Self {
+            logql,
             selector: Selector::parse(ask.service.iter().map(String::as_str))?,
             range,
             filter: Arc::new(filter_of(ask)?),
@@ -69,6 +91,7 @@ impl LogQuery {
     pub fn newest(selector: Selector, limit: usize) -> Self {
         Self {
             selector,
+            logql: None,
             range: TimeRange { start: Timestamp::MIN, end: Timestamp::MAX },
             filter: Arc::default(),
             direction: Direction::Backward,

@@ -59,6 +59,11 @@ impl TextMatch {
         Ok(Self { pattern: pattern.to_owned(), regex, wanted, compiled })
     }
 
+    /// Whether a capital letter made the search exact.
+    pub fn is_exact_case(&self) -> bool {
+        has_capital(&self.pattern, self.regex)
+    }
+
     pub fn matches(&self, line: &str) -> bool {
         self.compiled.is_match(&loglines::ansi::strip(line)) == self.wanted
     }

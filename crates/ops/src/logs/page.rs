@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::join_all;
-use model::{Code, Direction, Entry, EntryId, Level, LogPage, Problem, ScanStats, TimeRange, Timestamp};
-use serde::{Deserialize, Serialize};
+use model::{
+    Code, Direction, Entry, EntryId, Level, LogPage, Problem, ScanStats, TimeRange, Timestamp,
+    log::{Histogram, HistogramStep},
+};
 
 use super::{Filter, LogQuery, Selector};
 use crate::{
@@ -28,21 +30,6 @@ pub fn entry(line: &Line) -> Entry {
         group: line.group,
         cut: None,
     }
-}
-
-/// Counts by level per step of time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Histogram {
-    pub step_ms: i64,
-    pub steps: Vec<HistogramStep>,
-    pub warnings: Vec<Problem>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistogramStep {
-    /// The step's beginning; it ends before the next one's.
-    pub start: Timestamp,
-    pub counts: BTreeMap<String, u64>,
 }
 
 /// Merges sorted batches. The page reaches as far as the source that looked least far.
@@ -87,7 +74,7 @@ impl Ops {
     /// [`Error::Source`] where every source failed.
     pub async fn log_search(&self, cx: &OpCtx, query: &LogQuery) -> Result<LogPage, Error> {
         cx.require(Action::LogsRead)?;
-        self.page(query, None).await
+        self.page(cx, query, None).await
     }
 
     /// One page of an export: as [`Ops::log_search`], with its own right.
@@ -96,15 +83,18 @@ impl Ops {
     /// As [`Ops::log_search`].
     pub async fn log_export_page(&self, cx: &OpCtx, query: &LogQuery) -> Result<LogPage, Error> {
         cx.require(Action::LogsExport)?;
-        self.page(query, None).await
+        self.page(cx, query, None).await
     }
 
-    async fn page(&self, query: &LogQuery, stream: Option<model::StreamHash>) -> Result<LogPage, Error> {
+    async fn page(&self, cx: &OpCtx, query: &LogQuery, stream: Option<model::StreamHash>) -> Result<LogPage, Error> {
         if query.range.start > query.range.end {
             return Err(Error::bad_input("start_time", "it lies behind end_time"));
         }
         if !(1..=LogQuery::MAX_LIMIT).contains(&query.limit) {
             return Err(Error::bad_input("limit", format!("{} is not within 1 to {}", query.limit, LogQuery::MAX_LIMIT)));
+        }
+        if let Some(log) = &query.logql {
+            return self.logql_page(log, query, cx.now).await;
         }
         self.selector_known(&query.selector)?;
         let plan = LogPlan {
@@ -183,12 +173,12 @@ impl Ops {
                 if before == 0 {
                     Ok(LogPage::default())
                 } else {
-                    self.page(&one(Some(id), Direction::Backward, before), Some(id.stream)).await
+                    self.page(cx, &one(Some(id), Direction::Backward, before), Some(id.stream)).await
                 }
             },
             async {
                 let range = TimeRange { start: id.at, end: Timestamp::MAX };
-                self.page(&LogQuery { range, ..one(id_before(id), Direction::Forward, after + 1) }, Some(id.stream)).await
+                self.page(cx, &LogQuery { range, ..one(id_before(id), Direction::Forward, after + 1) }, Some(id.stream)).await
             },
         );
         let (mut ahead, behind) = (ahead?, behind?);
@@ -211,9 +201,10 @@ impl Ops {
         cx.require(Action::LogsRead)?;
         let (start, end) = (query.range.start, Timestamp(query.range.end.0.min(cx.now.0)));
         let span_ms = ((end.0 - start.0) / 1_000_000).max(1);
-        let step_ms = step_ms.unwrap_or_else(|| (span_ms / 100).max(1_000));
-        if step_ms < 1 || span_ms / step_ms > 500 {
-            return Err(Error::bad_input("step", "it must be positive and give at most 500 steps"));
+        let step_ms = super::logql::histogram_step(span_ms, step_ms)?;
+        self.selector_known(&query.selector)?;
+        if let (true, Some(log)) = (self.engine.is_some(), query.as_logql()) {
+            return self.logql_histogram(log, (start, end.max(start)), step_ms, cx.now).await;
         }
         let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
         let mut query = LogQuery {
@@ -226,7 +217,7 @@ impl Ops {
         let mut warnings = Vec::new();
         // 1 million lines: what a request may cost. Past it the counts are a beginning, and the warning says so.
         for turn in 0.. {
-            let page = self.page(&query, None).await?;
+            let page = self.page(cx, &query, None).await?;
             for entry in &page.logs {
                 let step = (entry.timestamp.0 - start.0) / 1_000_000 / step_ms;
                 *counts.entry(step).or_default().entry(entry.level.to_string()).or_default() += 1;

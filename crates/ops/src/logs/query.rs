@@ -24,7 +24,7 @@ pub struct QuerySpan {
 }
 
 impl Ops {
-    fn engine(&self) -> Result<&dyn LogEngine, Error> {
+    pub(super) fn engine(&self) -> Result<&dyn LogEngine, Error> {
         self.engine.as_deref().ok_or_else(|| Error::Unavailable("no log engine runs".to_owned()))
     }
 

@@ -4,11 +4,8 @@ use axum::{
     Extension, Json,
     extract::{RawQuery, State},
 };
-use model::{EntryId, LogPage, Problem, Service};
-use ops::{
-    OpCtx,
-    logs::{Histogram, LogQuery},
-};
+use model::{EntryId, LogPage, Problem, Service, log::Histogram};
+use ops::{OpCtx, logs::LogQuery};
 use serde::Serialize;
 
 use super::{

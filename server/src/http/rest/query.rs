@@ -82,6 +82,7 @@ impl Query {
         let level =
             self.all("level").iter().flat_map(|list| list.split(',')).filter(|level| !level.is_empty()).map(str::to_owned).collect();
         Ok(LogAsk {
+            query: self.one("query")?,
             service: match service {
                 Some(service) => vec![service],
                 None => self.all("service"),
@@ -101,7 +102,7 @@ impl Query {
 }
 
 /// Names shown to somebody who misspelt one.
-pub const LOG_PARAMETERS: &str = "service, level, search, regex, invert, field, start_time, end_time, direction, limit, cursor";
+pub const LOG_PARAMETERS: &str = "query, service, level, search, regex, invert, field, start_time, end_time, direction, limit, cursor";
 
 #[cfg(test)]
 mod tests {
