@@ -124,6 +124,8 @@ pub enum UserCommand {
         #[arg(value_parser = role)]
         role: Role,
     },
+    /// Limit what an account sees to a selector such as {compose_project="shop"}; without one it sees everything
+    Scope { username: String, selector: Option<String> },
     /// Forbid sign-in and end the account's sessions
     Disable { username: String },
     /// Allow sign-in again
@@ -145,6 +147,9 @@ pub enum TokenCommand {
         /// What it may do, such as logs:write,logs:read
         #[arg(long, value_delimiter = ',', required = true, value_parser = permission)]
         permissions: Vec<Permission>,
+        /// What it sees of what the account sees, such as {service="web"}; unset: all of that
+        #[arg(long)]
+        scope: Option<String>,
         /// When it stops working: RFC 3339 or Unix seconds; unset: never
         #[arg(long)]
         expires: Option<String>,
@@ -198,8 +203,14 @@ mod tests {
             user: name(),
             name: "ship".to_owned(),
             permissions: vec![Permission::LogsWrite, Permission::LogsRead],
+            scope: None,
             expires: None,
         };
+        check(
+            "docaiche user scope ada {service=\"x\"}",
+            Ok(Command::User(UserCommand::Scope { username: name(), selector: Some("{service=\"x\"}".into()) })),
+        );
+        check("docaiche user scope ada", Ok(Command::User(UserCommand::Scope { username: name(), selector: None })));
         check("docaiche token create ship --user ada --permissions logs:write,logs:read", Ok(Command::Token(create)));
         check("docaiche user list", Ok(Command::User(UserCommand::List)));
         check("docaiche user add ada", Ok(Command::User(UserCommand::Add { username: name(), role: Role::Viewer, password_stdin: false })));

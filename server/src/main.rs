@@ -156,6 +156,10 @@ async fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
             accounts.user_set_role(&cx, &username, role).await.map_err(reported)?;
             say(&format!("{username} is {role} now\n"))?;
         }
+        UserCommand::Scope { username, selector } => {
+            accounts.user_set_scope(&cx, &username, selector.as_deref()).await.map_err(reported)?;
+            say(&format!("{username} sees {} now\n", selector.as_deref().unwrap_or("everything")))?;
+        }
         UserCommand::Disable { username } => {
             accounts.user_set_disabled(&cx, &username, true).await.map_err(reported)?;
             say(&format!("disabled {username}; its sessions ended\n"))?;
@@ -168,7 +172,8 @@ async fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
             for user in accounts.users(&cx).await.map_err(reported)? {
                 let state = if user.disabled { "disabled" } else { "enabled" };
                 let last = user.last_sign_in.map_or_else(|| "never".to_owned(), |at| at.to_string());
-                say(&format!("{}\t{}\t{state}\t{last}\n", user.username, user.role))?;
+                let scope = user.scope.as_deref().unwrap_or("everything");
+                say(&format!("{}\t{}\t{state}\t{last}\t{scope}\n", user.username, user.role))?;
             }
         }
     }
@@ -181,10 +186,10 @@ async fn token(config: Config, command: TokenCommand) -> anyhow::Result<()> {
     let (cx, accounts) = (system_cx(), Accounts::new(store.clone(), Arc::default()));
     let reported = |error: ops::Error| anyhow::anyhow!("{}", error.problem());
     match command {
-        TokenCommand::Create { user, name, permissions, expires } => {
+        TokenCommand::Create { user, name, permissions, scope, expires } => {
             let expires = expires.map(|text| model::Timestamp::parse_param(&text, cx.now)).transpose();
             let expires = expires.map_err(|detail| anyhow::anyhow!("--expires: {detail}"))?;
-            let new = ops::tokens::NewToken { name, permissions, expires };
+            let new = ops::tokens::NewToken { name, permissions, scope, expires };
             let (text, _) = accounts.token_create(&cx, Some(&user), new).await.map_err(reported)?;
             say(&format!("{text}\n"))?;
         }

@@ -80,7 +80,7 @@ struct Token {
 impl Token {
     async fn new(server: &TestServer, permissions: Vec<Permission>) -> Self {
         server.user_add("admin", Role::Admin).await;
-        let new = ops::tokens::NewToken { name: "test".into(), permissions, expires: None };
+        let new = ops::tokens::NewToken { name: "test".into(), permissions, scope: None, expires: None };
         let (token, _) = server.ops.accounts.token_create(&common::system(), Some("admin"), new).await.unwrap();
         Self { person: server.anonymous(), token }
     }

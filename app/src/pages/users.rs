@@ -8,7 +8,7 @@ use leptos_meta::Title;
 use model::{Role, UserSummary};
 
 use self::{
-    dialogs::{DisableDialog, PasswordDialog},
+    dialogs::{DisableDialog, PasswordDialog, ScopeDialog},
     new_user::NewUser,
 };
 use super::{
@@ -29,6 +29,8 @@ struct Rows {
     /// The name that the dialog asks about; `None` while it is closed.
     disabling: RwSignal<Option<String>>,
     password: RwSignal<Option<String>>,
+    /// The name, and what that person sees now.
+    scope: RwSignal<Option<(String, String)>>,
 }
 
 #[component]
@@ -53,6 +55,7 @@ pub fn Users() -> impl IntoView {
         }),
         disabling: RwSignal::new(None),
         password: RwSignal::new(None),
+        scope: RwSignal::new(None),
     };
     let retry = Callback::new(move |()| users.refetch());
     view! {
@@ -81,6 +84,7 @@ pub fn Users() -> impl IntoView {
         </section>
         <DisableDialog username=rows.disabling done=changed/>
         <PasswordDialog username=rows.password done=changed/>
+        <ScopeDialog user=rows.scope done=changed/>
     }
     .into_any()
 }
@@ -93,6 +97,7 @@ fn table(users: Vec<UserSummary>, rows: Rows) -> impl IntoView {
                     <tr>
                         <th scope="col">"User name"</th>
                         <th scope="col">"Role"</th>
+                        <th scope="col">"Sees"</th>
                         <th scope="col">"State"</th>
                         <th scope="col">"Created"</th>
                         <th scope="col">"Last sign-in"</th>
@@ -107,7 +112,12 @@ fn table(users: Vec<UserSummary>, rows: Rows) -> impl IntoView {
 }
 
 fn row(user: UserSummary, rows: Rows) -> impl IntoView {
-    let UserSummary { username, role, disabled, created, last_sign_in } = user;
+    let UserSummary { username, role, disabled, scope, created, last_sign_in } = user;
+    let now = StoredValue::new(scope.clone().unwrap_or_default());
+    let sees = match scope {
+        Some(scope) => view! { <code>{scope}</code> }.into_any(),
+        None => "everything".into_any(),
+    };
     let last = last_sign_in.map(|at| view! { <Ago at_ms=at.millis() utc=at.to_string()/> });
     let never = last.is_none().then_some("never");
     let name = StoredValue::new(username.clone());
@@ -118,10 +128,21 @@ fn row(user: UserSummary, rows: Rows) -> impl IntoView {
             <td data-label="Role">
                 <RoleSelect label=["Role of ", &*username].concat() role=role on_change=Callback::new(move |role| rows.role.run((name.get_value(), role)))/>
             </td>
+            <td data-label="Sees">{sees}</td>
             <td data-label="State"><span class="badge" data-state=state>{word}</span></td>
             <td data-label="Created"><Ago at_ms=created.millis() utc=created.to_string()/></td>
             <td data-label="Last sign-in">{last}{never}</td>
             <td class="table-actions">
+                <button
+                    type="button"
+                    class="button"
+                    disabled=role == Role::Admin
+                    title=(role == Role::Admin).then_some("An administrator sees everything.")
+                    aria-label=["Set what ", &*username, " sees"].concat()
+                    on:click=act(move |_| rows.scope.set(Some((name.get_value(), now.get_value()))))
+                >
+                    "Set scope"
+                </button>
                 <button
                     type="button"
                     class="button"

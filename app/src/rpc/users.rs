@@ -44,3 +44,13 @@ pub async fn user_set_password(username: String, password: String) -> Result<(),
     let (ops, cx) = crate::ssr::ops();
     ops.accounts.user_set_password(&cx, &username, password).await.map_err(|error| crate::ssr::fail(&error))
 }
+
+/// Limits what somebody sees; an empty selector is everything.
+///
+/// # Errors
+/// The problem as the server told it.
+#[server(endpoint = "users/scope", input = Json, output = Json)]
+pub async fn user_set_scope(username: String, scope: String) -> Result<(), Failure> {
+    let (ops, cx) = crate::ssr::ops();
+    ops.accounts.user_set_scope(&cx, &username, Some(&scope)).await.map_err(|error| crate::ssr::fail(&error))
+}

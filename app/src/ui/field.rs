@@ -15,6 +15,7 @@ pub fn Field(
     #[prop(optional)] hint: &'static str,
     #[prop(default = String::new())] value: String,
     #[prop(optional)] autofocus: bool,
+    #[prop(optional)] may_be_empty: bool,
     #[prop(optional)] minlength: Option<u8>,
     #[prop(into, optional)] error: Signal<Option<String>>,
     #[prop(optional)] node_ref: NodeRef<html::Input>,
@@ -52,7 +53,7 @@ pub fn Field(
                     autocomplete=autocomplete
                     autocapitalize="none"
                     spellcheck="false"
-                    required=true
+                    required=!may_be_empty
                     autofocus=autofocus
                     minlength=minlength.map(|length| length.to_string())
                     value=value

@@ -119,6 +119,8 @@ pub struct UserSummary {
     pub username: String,
     pub role: Role,
     pub disabled: bool,
+    /// The selector of what this person sees; `null`: everything.
+    pub scope: Option<String>,
     pub created: Timestamp,
     pub last_sign_in: Option<Timestamp>,
 }
@@ -145,6 +147,8 @@ pub struct TokenSummary {
     pub username: String,
     pub name: String,
     pub permissions: Vec<Permission>,
+    /// The selector of what it sees of what its owner sees; `null`: all of that.
+    pub scope: Option<String>,
     pub created: Timestamp,
     /// `null`: never.
     pub expires: Option<Timestamp>,

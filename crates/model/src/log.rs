@@ -110,6 +110,16 @@ pub struct Entry {
 
 impl Entry {
     pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+
+    /// With a message of at most [`Entry::MAX_MESSAGE_BYTES`], as a live view shows it.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        if self.message.len() > Self::MAX_MESSAGE_BYTES {
+            self.cut = Some(self.message.len() as u64);
+            self.message.truncate(self.message.floor_char_boundary(Self::MAX_MESSAGE_BYTES));
+        }
+        self
+    }
 }
 
 /// Ordered name–value pairs; on the wire a JSON object whose keys keep the line's order.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    access::{Action, AuditEvent, Outcome, Passwords, Throttle, password_problem},
+    access::{Action, AuditEvent, Outcome, Passwords, Scope, Throttle, password_problem},
     cx::{Actor, OpCtx, SignedIn},
     error::Error,
     sockets::Sockets,
@@ -66,7 +66,16 @@ impl Accounts {
             return Err(Error::bad_input("password", problem));
         }
         let password_hash = self.passwords.hash(password).await?;
-        Ok(User { id: new_id(), username: username.to_owned(), role, disabled: false, password_hash, created: now, last_sign_in: None })
+        Ok(User {
+            id: new_id(),
+            username: username.to_owned(),
+            role,
+            disabled: false,
+            scope: None,
+            password_hash,
+            created: now,
+            last_sign_in: None,
+        })
     }
 
     /// Makes a new set-up link's token if there is no account yet; the one before stops working.
@@ -208,6 +217,7 @@ impl Accounts {
             session: key.to_owned(),
             signed_in,
             grants: None,
+            scope: user.scope.as_deref().map(scope_of),
         }))
     }
 
@@ -219,7 +229,7 @@ impl Accounts {
             username: user.username.clone(),
             role: user.role,
             permissions: Permission::ALL.into_iter().filter(|one| user.may(*one)).collect(),
-            scope: None,
+            scope: user.scope.as_ref().map(ToString::to_string),
         })
     }
 
@@ -302,12 +312,38 @@ impl Accounts {
         if user.role == role {
             return Ok(());
         }
+        if role == Role::Admin && user.scope.is_some() {
+            return Err(Error::Conflict("an administrator sees everything: take the scope away first".to_owned()));
+        }
         let event = AuditEvent::new(cx, "user.role", &user.username, Outcome::Done).detail(format!("{} → {role}", user.role));
         self.store.user_set_role(&user.id, role, event).await?;
         if role < user.role {
             // Sessions stay; sockets that need a lost right end, the others reconnect by themselves.
             self.sockets.end_user(&user.id, None);
         }
+        Ok(())
+    }
+
+    /// Limits what somebody sees to a selector such as `{compose_project="shop"}`; `None` or an empty text is everything. Their
+    /// sockets end and come back within it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::NotFound`]; [`Error::BadInput`] for a selector that is none; [`Error::Conflict`] for an
+    /// administrator, who sees everything.
+    pub async fn user_set_scope(&self, cx: &OpCtx, username: &str, scope: Option<&str>) -> Result<(), Error> {
+        self.manage(cx)?;
+        let user = self.user(username).await?;
+        let scope = scope_asked(scope)?;
+        if scope.is_some() && user.role == Role::Admin {
+            return Err(Error::Conflict("an administrator sees everything: change the role first".to_owned()));
+        }
+        if scope == user.scope {
+            return Ok(());
+        }
+        let what = scope.as_deref().unwrap_or("everything").to_owned();
+        let event = AuditEvent::new(cx, "user.scope", &user.username, Outcome::Done).detail(what);
+        self.store.user_set_scope(&user.id, scope.as_deref(), event).await?;
+        self.sockets.end_user(&user.id, None);
         Ok(())
     }
 
@@ -382,6 +418,21 @@ impl Accounts {
     }
 }
 
+/// A scope that somebody asks for, as it is stored.
+pub(crate) fn scope_asked(text: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let scope = Scope::parse(text).map_err(|detail| Error::bad_input("scope", detail))?;
+    Ok(Some(scope.to_string()))
+}
+
+/// A stored scope. One that no longer reads shows nothing, rather than everything.
+pub(crate) fn scope_of(text: &str) -> Arc<Scope> {
+    Arc::new(Scope::parse(text).unwrap_or_else(|detail| {
+        tracing::error!(kind = "security", event = "scope", scope = text, "a stored scope does not read, so nothing is shown: {detail}");
+        Scope::nothing()
+    }))
+}
+
 pub(crate) fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
@@ -391,6 +442,7 @@ fn summary(user: User) -> UserSummary {
         username: user.username,
         role: user.role,
         disabled: user.disabled,
+        scope: user.scope,
         created: user.created,
         last_sign_in: user.last_sign_in,
     }

@@ -1,11 +1,11 @@
 //! Who asks, from where, and when: made once per request by the server's one identity middleware.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use model::{Permission, Role, Timestamp};
 
 use crate::{
-    access::{Action, AuditSink},
+    access::{Action, AuditSink, Scope},
     error::Error,
 };
 
@@ -40,6 +40,8 @@ pub struct SignedIn {
     pub signed_in: Timestamp,
     /// What a token grants; `None` for a person, who may do all that the role may.
     pub grants: Option<Vec<Permission>>,
+    /// The part of the world they see; `None`: all of it.
+    pub scope: Option<Arc<Scope>>,
 }
 
 impl SignedIn {
@@ -65,6 +67,14 @@ impl OpCtx {
                 Err(Error::Forbidden { permission })
             }
             _ => Ok(user),
+        }
+    }
+
+    /// What limits the view of who asks.
+    pub fn scope(&self) -> Option<&Arc<Scope>> {
+        match &self.actor {
+            Actor::User(user) => user.scope.as_ref(),
+            Actor::Anonymous | Actor::System => None,
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Error {
     BadInput { field: &'static str, detail: String },
     #[error("there is no {what} `{name}`")]
     NotFound { what: &'static str, name: String },
+    #[error("this cannot be done within the scope {scope}")]
+    Scoped { scope: String },
     #[error("{0}")]
     Conflict(String),
     #[error("{0}")]
@@ -54,6 +56,7 @@ impl Error {
             Self::Throttled { retry_after_s } => {
                 Problem { retry_after: Some(*retry_after_s), ..Problem::new(Code::Throttled, self.to_string()) }
             }
+            Self::Scoped { .. } => Problem::new(Code::Scoped, self.to_string()),
             Self::BadInput { field, detail } => Problem::bad_input(field, detail),
             Self::NotFound { .. } => Problem::new(Code::NotFound, self.to_string()),
             Self::Conflict(detail) => Problem::new(Code::Conflict, detail.clone()),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub use filter::{FieldMatch, Filter, TextMatch};
 pub use logql::{entry_of, parse};
+pub(crate) use logql::{within, within_log};
 use model::{Direction, EntryId, Level, LogAsk, TimeRange, Timestamp};
 pub use page::entry;
 pub use query::QuerySpan;

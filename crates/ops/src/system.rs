@@ -45,10 +45,17 @@ impl Ops {
     pub fn stats(&self, cx: &OpCtx) -> Result<Stats, Error> {
         cx.require(Action::SystemRead)?;
         let totals = self.hub.totals();
+        let (services, lines, bytes) = match cx.scope() {
+            None => (self.services_known(cx).len() as u64, totals.lines, totals.bytes),
+            Some(_) => self.services_known(cx).iter().fold((0, 0, 0), |(services, lines, bytes), service| {
+                let tally = self.hub.tally(&service.key, cx.now);
+                (services + 1, lines + tally.lines, bytes + tally.bytes)
+            }),
+        };
         Ok(Stats {
-            services: self.sources.iter().map(|source| source.services().len() as u64).sum(),
-            lines: totals.lines,
-            bytes: totals.bytes,
+            services,
+            lines,
+            bytes,
             viewers: totals.viewers,
             sockets: self.sockets.count() as u64,
             upstreams: totals.topics,

@@ -1,6 +1,8 @@
 //! Tokens of programs: `dct_` and 32 random bytes. A token holds permissions within its owner's, and those that only a
 //! token can hold; it is shown once and stored as a hash.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use model::{Permission, Role, Timestamp, TokenSummary, time::NANOS_PER_SEC};
 use rand::RngCore;
@@ -8,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     access::{Action, AuditEvent, Outcome},
-    accounts::{Accounts, short},
+    accounts::{Accounts, scope_asked, scope_of, short},
     cx::{Actor, OpCtx, SignedIn},
     error::Error,
     source::{StoredToken, User},
@@ -24,6 +26,8 @@ const USED_EVERY_NS: i64 = 60 * NANOS_PER_SEC;
 pub struct NewToken {
     pub name: String,
     pub permissions: Vec<Permission>,
+    /// A selector of what it sees of what its owner sees; unset: all of that.
+    pub scope: Option<String>,
     /// Unset: it does not expire.
     pub expires: Option<Timestamp>,
 }
@@ -63,6 +67,7 @@ impl Accounts {
                 return Err(Error::bad_input("permissions", detail));
             }
         }
+        let scope = scope_asked(new.scope.as_deref())?;
         let mut bytes = [0; 32];
         rand::rng().fill_bytes(&mut bytes);
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
@@ -72,11 +77,15 @@ impl Accounts {
             username: owner.username,
             name: new.name,
             permissions,
+            scope,
             created: cx.now,
             expires: new.expires,
             last_used: None,
         };
-        let what = token.permissions.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" ");
+        let mut what = token.permissions.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" ");
+        if let Some(scope) = &token.scope {
+            what = format!("{what} within {scope}");
+        }
         let event = AuditEvent::new(cx, "token.create", format!("{}/{}", token.username, token.name), Outcome::Done).detail(what);
         self.store.token_create(&token, event).await?;
         Ok((text, summary(token)))
@@ -132,6 +141,10 @@ impl Accounts {
             self.store.token_used(&token.key, now).await?;
         }
         // What the owner has lost since is lost to the token.
+        let scope = match (user.scope.as_deref().map(scope_of), token.scope.as_deref().map(scope_of)) {
+            (Some(owner), Some(own)) => Some(Arc::new(owner.and(&own))),
+            (owner, own) => owner.or(own),
+        };
         let grants = token.permissions.into_iter().filter(|one| may_give(user.role, *one)).collect();
         Ok(Some(SignedIn {
             user_id: user.id,
@@ -140,6 +153,7 @@ impl Accounts {
             session: token.key,
             signed_in: token.created,
             grants: Some(grants),
+            scope,
         }))
     }
 
@@ -172,6 +186,7 @@ fn summary(token: StoredToken) -> TokenSummary {
         username: token.username,
         name: token.name,
         permissions: token.permissions,
+        scope: token.scope,
         created: token.created,
         expires: token.expires,
         last_used: token.last_used,

@@ -41,6 +41,9 @@ impl Store for NoStore {
     async fn user_set_password(&self, _: &str, _: &str, _: AuditEvent) -> Result<(), StoreError> {
         Ok(())
     }
+    async fn user_set_scope(&self, _: &str, _: Option<&str>, _: AuditEvent) -> Result<(), StoreError> {
+        unreachable!()
+    }
     async fn user_set_role(&self, _: &str, _: Role, _: AuditEvent) -> Result<(), StoreError> {
         Ok(())
     }
@@ -113,7 +116,15 @@ fn service(rams: &[Arc<Ram>]) -> Arc<Ops> {
 
 fn cx(role: Role) -> OpCtx {
     let (audit, _) = AuditSink::channel();
-    let user = SignedIn { user_id: "1".into(), username: "ada".into(), role, session: "s".into(), signed_in: Timestamp(0), grants: None };
+    let user = SignedIn {
+        user_id: "1".into(),
+        username: "ada".into(),
+        role,
+        session: "s".into(),
+        signed_in: Timestamp(0),
+        grants: None,
+        scope: None,
+    };
     OpCtx { actor: Actor::User(user), request_id: "r".into(), address: IpAddr::from([127, 0, 0, 1]), now: Timestamp(1_000_000), audit }
 }
 

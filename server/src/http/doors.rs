@@ -49,6 +49,7 @@ pub const DOORS: &[Door] = &[
     door("GET", "/api/v1/system/info", Session(A::SystemRead)),
     door("GET", "/api/v1/logs", Session(A::LogsRead)),
     door("GET", "/api/v1/logs/services", Session(A::ServicesList)),
+    door("GET", "/api/v1/logs/query", Session(A::LogsRead)),
     door("GET", "/api/v1/logs/histogram", Session(A::LogsRead)),
     door("GET", "/api/v1/logs/export", Session(A::LogsExport)),
     door("GET", "/api/v1/logs/context/{id}", Session(A::LogsRead)),

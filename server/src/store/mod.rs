@@ -102,6 +102,10 @@ impl Store for SqlStore {
         users::set_role(self.write().await?, id, role, event).await
     }
 
+    async fn user_set_scope(&self, id: &str, scope: Option<&str>, event: AuditEvent) -> Result<(), StoreError> {
+        users::set_scope(self.write().await?, id, scope, event).await
+    }
+
     async fn user_set_disabled(&self, id: &str, disabled: bool, event: AuditEvent) -> Result<(), StoreError> {
         users::set_disabled(self.write().await?, id, disabled, event).await
     }

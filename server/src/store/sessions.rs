@@ -21,7 +21,7 @@ impl SqlStore {
 }
 
 pub(super) async fn user(pool: &AnyPool, key: &str, now: Timestamp) -> Result<Option<User>, StoreError> {
-    let select = "SELECT u.id, u.username, u.role, u.disabled, u.password_hash, u.created, u.last_sign_in
+    let select = "SELECT u.id, u.username, u.role, u.disabled, u.scope, u.password_hash, u.created, u.last_sign_in
         FROM sessions s JOIN users u ON u.id = s.user_id
         WHERE s.key = $1 AND s.expires > $2 AND u.disabled = 0";
     let row = sqlx::query(select).bind(text(key)).bind(now.0).fetch_optional(pool).await.map_err(failed)?;

@@ -92,6 +92,7 @@ fn user(name: &str, role: Role) -> User {
         username: name.to_owned(),
         role,
         disabled: false,
+        scope: None,
         password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
         created: Timestamp(1_700_000_000_123_456_789),
         last_sign_in: None,

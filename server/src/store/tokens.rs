@@ -14,7 +14,8 @@ pub(super) async fn create(mut write: Write<'_>, token: &StoredToken, event: Aud
     if select.fetch_optional(write.connection()).await.map_err(failed)?.is_some() {
         return Err(StoreError::Taken(token.name.clone()));
     }
-    let insert = "INSERT INTO tokens (key, user_id, name, permissions, created, expires, last_used) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let insert =
+        "INSERT INTO tokens (key, user_id, name, permissions, created, expires, last_used, scope) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(insert)
         .bind(text(&token.key))
         .bind(text(&token.user_id))
@@ -23,6 +24,7 @@ pub(super) async fn create(mut write: Write<'_>, token: &StoredToken, event: Aud
         .bind(token.created.0)
         .bind(token.expires.map(|at| at.0))
         .bind(token.last_used.map(|at| at.0))
+        .bind(token.scope.as_deref().map(text))
         .execute(write.connection())
         .await
         .map_err(failed)?;
@@ -32,8 +34,8 @@ pub(super) async fn create(mut write: Write<'_>, token: &StoredToken, event: Aud
 
 /// The token and its owner, where both are good at `now`.
 pub(super) async fn user(pool: &AnyPool, key: &str, now: Timestamp) -> Result<Option<(StoredToken, User)>, StoreError> {
-    let select = "SELECT t.key, t.user_id, t.name, t.permissions, t.created AS made, t.expires, t.last_used,
-            u.id, u.username, u.role, u.disabled, u.password_hash, u.created, u.last_sign_in
+    let select = "SELECT t.key, t.user_id, t.name, t.permissions, t.scope AS within, t.created AS made, t.expires, t.last_used,
+            u.id, u.username, u.role, u.disabled, u.scope, u.password_hash, u.created, u.last_sign_in
         FROM tokens t JOIN users u ON u.id = t.user_id
         WHERE t.key = $1 AND (t.expires IS NULL OR t.expires > $2) AND u.disabled = 0";
     let row = sqlx::query(select).bind(text(key)).bind(now.0).fetch_optional(pool).await.map_err(failed)?;
@@ -42,7 +44,7 @@ pub(super) async fn user(pool: &AnyPool, key: &str, now: Timestamp) -> Result<Op
 
 /// By owner, then by name; of one owner where `user_id` is given.
 pub(super) async fn all(pool: &AnyPool, user_id: Option<&str>) -> Result<Vec<StoredToken>, StoreError> {
-    let select = "SELECT t.key, t.user_id, u.username, t.name, t.permissions, t.created AS made, t.expires, t.last_used
+    let select = "SELECT t.key, t.user_id, u.username, t.name, t.permissions, t.scope AS within, t.created AS made, t.expires, t.last_used
         FROM tokens t JOIN users u ON u.id = t.user_id WHERE ($1 IS NULL OR t.user_id = $1)";
     let rows = sqlx::query(select).bind(user_id.map(text)).fetch_all(pool).await.map_err(failed)?;
     let mut tokens = rows.iter().map(token).collect::<Result<Vec<_>, _>>()?;
@@ -74,6 +76,7 @@ fn token(row: &AnyRow) -> Result<StoredToken, StoreError> {
     let known = |text: &str| Permission::ALL.into_iter().find(|one| one.as_str() == text);
     Ok(StoredToken {
         key: field("key")?,
+        scope: row.try_get("within").map_err(failed)?,
         user_id: field("user_id")?,
         username: field("username")?,
         name: field("name")?,

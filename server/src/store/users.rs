@@ -15,14 +15,14 @@ pub(super) async fn count(pool: &AnyPool) -> Result<u64, StoreError> {
 }
 
 pub(super) async fn by_name(pool: &AnyPool, username: &str) -> Result<Option<User>, StoreError> {
-    let select = "SELECT id, username, role, disabled, password_hash, created, last_sign_in FROM users WHERE name_key = $1";
+    let select = "SELECT id, username, role, disabled, scope, password_hash, created, last_sign_in FROM users WHERE name_key = $1";
     let row = sqlx::query(select).bind(name_key(username)).fetch_optional(pool).await.map_err(failed)?;
     row.as_ref().map(user).transpose()
 }
 
 /// By name.
 pub(super) async fn all(pool: &AnyPool) -> Result<Vec<User>, StoreError> {
-    let select = "SELECT id, username, role, disabled, password_hash, created, last_sign_in FROM users";
+    let select = "SELECT id, username, role, disabled, scope, password_hash, created, last_sign_in FROM users";
     let rows = sqlx::query(select).fetch_all(pool).await.map_err(failed)?;
     let mut users = rows.iter().map(user).collect::<Result<Vec<_>, _>>()?;
     // Sorted here: the databases' collations differ.
@@ -53,8 +53,8 @@ pub(super) async fn create_first(mut write: Write<'_>, user: &User, event: Audit
 }
 
 async fn insert(write: &mut Write<'_>, user: &User) -> Result<(), StoreError> {
-    let insert = "INSERT INTO users (id, username, name_key, role, disabled, password_hash, created, last_sign_in)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let insert = "INSERT INTO users (id, username, name_key, role, disabled, password_hash, created, last_sign_in, scope)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     sqlx::query(insert)
         .bind(text(&user.id))
         .bind(text(&user.username))
@@ -64,6 +64,7 @@ async fn insert(write: &mut Write<'_>, user: &User) -> Result<(), StoreError> {
         .bind(text(&user.password_hash))
         .bind(user.created.0)
         .bind(user.last_sign_in.map(|at| at.0))
+        .bind(user.scope.as_deref().map(text))
         .execute(write.connection())
         .await
         .map_err(failed)?;
@@ -81,6 +82,12 @@ pub(super) async fn set_role(mut write: Write<'_>, id: &str, role: Role, event: 
         keep_an_admin_beside(&mut write, id).await?;
     }
     let update = sqlx::query("UPDATE users SET role = $2 WHERE id = $1").bind(text(id)).bind(role.as_str());
+    let done = update.execute(write.connection()).await.map_err(failed)?;
+    finish(write, done.rows_affected(), id, event).await
+}
+
+pub(super) async fn set_scope(mut write: Write<'_>, id: &str, scope: Option<&str>, event: AuditEvent) -> Result<(), StoreError> {
+    let update = sqlx::query("UPDATE users SET scope = $2 WHERE id = $1").bind(text(id)).bind(scope.map(text));
     let done = update.execute(write.connection()).await.map_err(failed)?;
     finish(write, done.rows_affected(), id, event).await
 }
@@ -128,6 +135,7 @@ pub(super) fn user(row: &AnyRow) -> Result<User, StoreError> {
     let last_sign_in: Option<i64> = row.try_get("last_sign_in").map_err(failed)?;
     Ok(User {
         id: row.try_get("id").map_err(failed)?,
+        scope: row.try_get("scope").map_err(failed)?,
         username: row.try_get("username").map_err(failed)?,
         role: Role::ALL.into_iter().find(|known| known.as_str() == role).ok_or(Broken::Unknown { what: "role", value: role })?,
         disabled: disabled != 0,

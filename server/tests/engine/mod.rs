@@ -145,7 +145,7 @@ impl Console {
 
     pub fn plan(&self, service: &str, direction: Direction, limit: usize, cursor: Option<EntryId>, filter: Filter) -> LogPlan {
         let selector = Selector::parse([service]).expect("a name");
-        LogPlan { selector, stream: None, range: TimeRange::ALL, cursor, direction, limit, filter: Arc::new(filter) }
+        LogPlan { selector, stream: None, range: TimeRange::ALL, cursor, direction, limit, filter: Arc::new(filter), scope: None }
     }
 
     /// What the log engine holds, once all that was read is kept.

@@ -96,3 +96,52 @@ pub fn PasswordDialog(username: RwSignal<Option<String>>, done: Callback<String>
     }
     .into_any()
 }
+
+/// `user`: the name, and what that person sees now. `done` gets a sentence about what was done.
+#[component]
+pub fn ScopeDialog(user: RwSignal<Option<(String, String)>>, done: Callback<String>) -> impl IntoView {
+    let attempt = Attempt::new();
+    let username = RwSignal::new(None);
+    let open = opened(username, attempt);
+    let input = NodeRef::<html::Input>::new();
+    effect(move || {
+        let Some((name, scope)) = user.get() else { return };
+        if let Some(input) = input.get_untracked() {
+            input.set_value(&scope);
+        }
+        username.set(Some(name));
+    });
+    let on_submit = move |event: web_sys::SubmitEvent| {
+        event.prevent_default();
+        let (Some(name), Some(input)) = (username.get_untracked(), input.get_untracked()) else { return };
+        let scope = input.value();
+        let sees = if scope.trim().is_empty() { "everything" } else { scope.trim() };
+        let said = [&*name, " sees ", sees, " now."].concat();
+        attempt.run(rpc::users::user_set_scope(name, scope), move |()| {
+            open.set(false);
+            done.run(said);
+        });
+    };
+    view! {
+        <Dialog open=open id="set-scope" title=Signal::derive(move || ["What ", &*username.get().unwrap_or_default(), " sees"].concat())>
+            <form class="form" method="post" on:submit=on_submit>
+                <p>"What lies outside does not exist for them: services, lines, live views, exports, their tokens."</p>
+                <Field
+                    id="set-scope-selector"
+                    name="scope"
+                    label="Selector"
+                    may_be_empty=true
+                    hint="Such as {compose_project=\"shop\"}, over service, compose_project, host and container_name. Empty is everything."
+                    error=attempt.at_field("scope")
+                    node_ref=input
+                />
+                {failure(attempt.elsewhere(&["scope"]))}
+                <div class="dialog-actions">
+                    <button type="button" class="button" on:click=act(move |_| open.set(false))>"Cancel"</button>
+                    <button type="submit" class="button" data-kind="primary" disabled=move || attempt.is_busy.get()>"Set scope"</button>
+                </div>
+            </form>
+        </Dialog>
+    }
+    .into_any()
+}

@@ -3,9 +3,11 @@
 mod action;
 mod audit;
 mod password;
+pub mod scope;
 mod throttle;
 
 pub use action::Action;
 pub use audit::{AuditEvent, AuditRecord, AuditSink, GENESIS, Outcome, chain_hash};
 pub use password::{Passwords, password_problem};
+pub use scope::Scope;
 pub use throttle::Throttle;

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::tally::{Counter, Tally};
 use crate::{
+    access::Scope,
     logs::{Filter, Selector, entry},
     source::{Line, ServiceKey},
 };
@@ -109,7 +110,7 @@ struct Pending {
     hole: Option<Hole>,
 }
 
-type TopicKey = (Selector, Arc<Filter>);
+type TopicKey = (Selector, Arc<Filter>, Option<Arc<Scope>>);
 
 struct Topic {
     key: TopicKey,
@@ -164,12 +165,7 @@ pub fn frame_json<'a>(lines: impl Iterator<Item = &'a Line>) -> Bytes {
 
 /// An entry whose message is at most [`Entry::MAX_MESSAGE_BYTES`] long.
 pub fn cut_entry(line: &Line) -> Entry {
-    let mut entry = entry(line);
-    if entry.message.len() > Entry::MAX_MESSAGE_BYTES {
-        entry.cut = Some(entry.message.len() as u64);
-        entry.message.truncate(entry.message.floor_char_boundary(Entry::MAX_MESSAGE_BYTES));
-    }
-    entry
+    entry(line).cut()
 }
 
 #[derive(Default)]
@@ -212,9 +208,10 @@ impl Hub {
         self.count(lines, now);
         let topics: Vec<Arc<Topic>> = lock(&self.inner).topics.values().filter_map(Weak::upgrade).collect();
         for topic in topics {
-            let (selector, filter) = &topic.key;
+            let (selector, filter, scope) = &topic.key;
             for line in lines {
-                if selector.matches(&line.stream.key) && filter.matches(line.level, &line.text) {
+                let admits = |scope: &Arc<Scope>| scope.admits(&line.stream.labels);
+                if selector.matches(&line.stream.key) && scope.as_ref().is_none_or(admits) && filter.matches(line.level, &line.text) {
                     topic.accept(line);
                 }
             }
@@ -240,9 +237,14 @@ impl Hub {
 
     /// Joins the topic of this selection and filter, or opens it. Must be called within a Tokio runtime.
     pub fn subscribe(self: &Arc<Self>, selector: Selector, filter: Arc<Filter>) -> Subscription {
+        self.subscribe_within(selector, filter, None)
+    }
+
+    /// As [`Hub::subscribe`], of the streams within a scope.
+    pub fn subscribe_within(self: &Arc<Self>, selector: Selector, filter: Arc<Filter>, scope: Option<Arc<Scope>>) -> Subscription {
         let id = self.next_viewer.fetch_add(1, Ordering::Relaxed);
         let mut inner = lock(&self.inner);
-        let key = (selector, filter);
+        let key = (selector, filter, scope);
         let existing = inner.topics.get(&key).and_then(Weak::upgrade);
         let topic = existing.unwrap_or_else(|| {
             let topic = Arc::new(Topic { key: key.clone(), pending: Mutex::default(), arrived: Notify::new(), viewers: Mutex::default() });

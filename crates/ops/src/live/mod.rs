@@ -1,6 +1,7 @@
 //! What is live: the hub that shares one stream of lines among all who watch, and the counts it keeps on the way.
 
 mod hub;
+mod query_tail;
 mod tail;
 mod tally;
 

@@ -5,20 +5,23 @@ use std::{collections::HashSet, sync::Arc};
 use bytes::Bytes;
 use model::{Code, Direction, EntryId, LogAsk, ServerMsg, TimeRange};
 
-use super::hub::{LiveItem, Subscription, frame_json};
+use super::{
+    hub::{LiveItem, Subscription, frame_json},
+    query_tail::QueryTail,
+};
 use crate::{
     Ops,
-    access::Action,
+    access::{Action, Scope},
     cx::OpCtx,
     error::Error,
-    logs::LogQuery,
+    logs::{LogQuery, within_log},
     source::{Line, LogPlan},
 };
 
 /// Lines sent at most when a viewer comes back; what is more becomes a gap.
-const CATCH_UP: usize = 2_000;
+pub(super) const CATCH_UP: usize = 2_000;
 /// Frames during which a line may still arrive live that the search had already found: five seconds' worth.
-const OVERLAP_FRAMES: u32 = 50;
+pub(super) const OVERLAP_FRAMES: u32 = 50;
 
 /// Where a live view begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +32,44 @@ pub enum TailFrom {
     After(EntryId),
 }
 
-pub struct Tail {
+pub struct Tail(Kind);
+
+enum Kind {
+    /// Of services, from the hub that all their viewers share.
+    Services(ServiceTail),
+    /// Of a LogQL query, from the log engine.
+    Query(QueryTail),
+}
+
+impl Tail {
+    /// The next text frame. Cancel-safe.
+    pub async fn next(&mut self) -> Bytes {
+        match &mut self.0 {
+            Kind::Services(tail) => tail.next().await,
+            Kind::Query(tail) => tail.next().await,
+        }
+    }
+
+    pub fn pause(&mut self) {
+        match &mut self.0 {
+            Kind::Services(tail) => tail.paused = true,
+            Kind::Query(tail) => tail.pause(),
+        }
+    }
+
+    /// Sends what came behind `after` while paused, then live lines again. Without `after` the pause becomes a gap.
+    pub async fn resume(&mut self, after: Option<EntryId>) {
+        match &mut self.0 {
+            Kind::Services(tail) => tail.resume(after).await,
+            Kind::Query(tail) => tail.resume(after),
+        }
+    }
+}
+
+struct ServiceTail {
     ops: Arc<Ops>,
     query: LogQuery,
+    scope: Option<Arc<Scope>>,
     subscription: Subscription,
     /// Messages to send before anything live.
     first: std::collections::VecDeque<Bytes>,
@@ -40,7 +78,7 @@ pub struct Tail {
     paused: bool,
 }
 
-fn json(message: &ServerMsg) -> Bytes {
+pub(super) fn json(message: &ServerMsg) -> Bytes {
     Bytes::from(serde_json::to_vec(message).expect("messages serialise"))
 }
 
@@ -53,12 +91,20 @@ impl Ops {
     pub async fn log_tail(self: &Arc<Self>, cx: &OpCtx, ask: &LogAsk, from: TailFrom) -> Result<Tail, Error> {
         cx.require(Action::LogsTail)?;
         let query = LogQuery { range: TimeRange::ALL, cursor: None, ..LogQuery::parse(ask, cx.now)? };
-        self.selector_known(&query.selector)?;
+        if let Some(log) = &query.logql {
+            let (newest, after) = match from {
+                TailFrom::Newest(lines) => (lines, None),
+                TailFrom::After(id) => (0, Some(id)),
+            };
+            return Ok(Tail(Kind::Query(QueryTail::open(self.clone(), Arc::new(within_log(cx, log)), cx.now, newest, after).await?)));
+        }
+        self.selector_known(cx, &query.selector)?;
         // Subscribed before searching: a line written in between is in one of the two, or in both and sent once.
-        let subscription = self.hub.subscribe(query.selector.clone(), query.filter.clone());
-        let mut tail = Tail {
+        let subscription = self.hub.subscribe_within(query.selector.clone(), query.filter.clone(), cx.scope().cloned());
+        let mut tail = ServiceTail {
             ops: self.clone(),
             query,
+            scope: cx.scope().cloned(),
             subscription,
             first: std::collections::VecDeque::new(),
             sent: HashSet::new(),
@@ -70,10 +116,10 @@ impl Ops {
             TailFrom::Newest(lines) => tail.newest(lines.min(LogQuery::MAX_LIMIT)).await,
             TailFrom::After(id) => tail.catch_up(id, None).await,
         }
-        Ok(tail)
+        Ok(Tail(Kind::Services(tail)))
     }
 
-    async fn lines(&self, query: &LogQuery) -> (Vec<Line>, Option<EntryId>, Vec<model::Problem>) {
+    async fn lines(&self, query: &LogQuery, scope: Option<Arc<Scope>>) -> (Vec<Line>, Option<EntryId>, Vec<model::Problem>) {
         let plan = LogPlan {
             selector: query.selector.clone(),
             stream: None,
@@ -82,14 +128,14 @@ impl Ops {
             direction: query.direction,
             limit: query.limit,
             filter: query.filter.clone(),
+            scope,
         };
         self.search_all(&plan).await
     }
 }
 
-impl Tail {
-    /// The next text frame. Cancel-safe.
-    pub async fn next(&mut self) -> Bytes {
+impl ServiceTail {
+    async fn next(&mut self) -> Bytes {
         if let Some(message) = self.first.pop_front() {
             return message;
         }
@@ -118,12 +164,7 @@ impl Tail {
         }
     }
 
-    pub fn pause(&mut self) {
-        self.paused = true;
-    }
-
-    /// Sends what came behind `after` while paused, then live lines again. Without `after` the pause becomes a gap.
-    pub async fn resume(&mut self, after: Option<EntryId>) {
+    async fn resume(&mut self, after: Option<EntryId>) {
         self.paused = false;
         let missed = self.subscription.discard();
         match (after, missed) {
@@ -141,7 +182,7 @@ impl Tail {
 
     async fn newest(&mut self, lines: usize) {
         let query = LogQuery { direction: Direction::Backward, limit: lines, ..self.query.clone() };
-        let (mut lines, _, warnings) = self.ops.clone().lines(&query).await;
+        let (mut lines, _, warnings) = self.ops.clone().lines(&query, self.scope.clone()).await;
         lines.reverse();
         self.send(&lines, warnings);
     }
@@ -149,7 +190,7 @@ impl Tail {
     async fn catch_up(&mut self, after: EntryId, missed: Option<LiveItem>) {
         let query = LogQuery { direction: Direction::Forward, limit: CATCH_UP, cursor: Some(after), ..self.query.clone() };
         let ops = self.ops.clone();
-        let (lines, next, warnings) = ops.lines(&query).await;
+        let (lines, next, warnings) = ops.lines(&query, self.scope.clone()).await;
         let caught = lines.len() as u64;
         let failed = !warnings.is_empty() && lines.is_empty();
         let last = lines.last().map(|line| line.id);
@@ -166,7 +207,7 @@ impl Tail {
                 let (mut dropped, mut to) = (0, cursor);
                 for _ in 0..20 {
                     let query = LogQuery { limit: LogQuery::MAX_LIMIT, cursor: Some(cursor), ..query.clone() };
-                    let (lines, next, _) = ops.lines(&query).await;
+                    let (lines, next, _) = ops.lines(&query, self.scope.clone()).await;
                     dropped += lines.len() as u64;
                     to = lines.last().map_or(to, |line| line.id);
                     self.sent.extend(lines.iter().map(|line| line.id));

@@ -48,6 +48,23 @@ pub fn parse(text: &str) -> Result<Expr, Error> {
     logql::syntax::parse(text).map_err(|error| Error::bad_input("query", error.to_string()))
 }
 
+/// The query as far as who asks may see.
+pub(crate) fn within(cx: &OpCtx, expr: Expr) -> Expr {
+    match cx.scope() {
+        Some(scope) => scope.within(expr),
+        None => expr,
+    }
+}
+
+/// As [`within`], of a log query.
+pub(crate) fn within_log(cx: &OpCtx, log: &LogExpr) -> LogExpr {
+    let mut log = log.clone();
+    if let Some(scope) = cx.scope() {
+        log.selector = scope.narrowed(log.selector);
+    }
+    log
+}
+
 /// What a text is, for an editor.
 fn check(text: &str) -> QueryCheck {
     match logql::syntax::parse(text) {
@@ -186,7 +203,8 @@ impl Ops {
     }
 
     /// One page of a LogQL query.
-    pub(super) async fn logql_page(&self, log: &LogExpr, query: &LogQuery, now: Timestamp) -> Result<LogPage, Error> {
+    pub(super) async fn logql_page(&self, cx: &OpCtx, log: &LogExpr, query: &LogQuery) -> Result<LogPage, Error> {
+        let log = &within_log(cx, log);
         let params = LogParams {
             start: query.range.start.0,
             end: query.range.end.0,
@@ -195,7 +213,7 @@ impl Ops {
             after: query.cursor,
             interval_ns: 0,
         };
-        let ran = self.engine()?.logs(log, params, How { now, partial_series: false }).await?;
+        let ran = self.engine()?.logs(log, params, How { now: cx.now, partial_series: false }).await?;
         let has_more = ran.value.len() > query.limit;
         let logs: Vec<Entry> = ran.value.iter().take(query.limit).map(entry_of).collect();
         let next_cursor = logs.last().filter(|_| has_more).map(|last| last.id.to_string());
@@ -209,7 +227,7 @@ impl Ops {
     /// [`Error::Query`].
     pub async fn log_metric(&self, cx: &OpCtx, text: &str, query: &LogQuery, step_ms: Option<i64>) -> Result<LogMetric, Error> {
         cx.require(Action::LogsRead)?;
-        let Expr::Metric(metric) = parse(text)? else {
+        let Expr::Metric(metric) = within(cx, parse(text)?) else {
             return Err(Error::bad_input(
                 "query",
                 "it answers with lines; numbers need a metric query such as rate({service=\"web\"}[5m])",
@@ -233,13 +251,14 @@ impl Ops {
     /// Counts by level where the store can count by itself.
     pub(super) async fn logql_histogram(
         &self,
+        cx: &OpCtx,
         log: LogExpr,
         (start, end): (Timestamp, Timestamp),
         step_ms: i64,
-        now: Timestamp,
     ) -> Result<Histogram, Error> {
+        let log = within_log(cx, &log);
         let step = step_ms * 1_000_000;
-        let how = How { now, partial_series: true };
+        let how = How { now: cx.now, partial_series: true };
         let engine = self.engine()?;
         let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
         let mut add = |at: i64, labels: &[(String, String)], value: f64| {

@@ -94,9 +94,9 @@ impl Ops {
             return Err(Error::bad_input("limit", format!("{} is not within 1 to {}", query.limit, LogQuery::MAX_LIMIT)));
         }
         if let Some(log) = &query.logql {
-            return self.logql_page(log, query, cx.now).await;
+            return self.logql_page(cx, log, query).await;
         }
-        self.selector_known(&query.selector)?;
+        self.selector_known(cx, &query.selector)?;
         let plan = LogPlan {
             selector: query.selector.clone(),
             stream,
@@ -105,6 +105,7 @@ impl Ops {
             direction: query.direction,
             limit: query.limit,
             filter: query.filter.clone(),
+            scope: cx.scope().cloned(),
         };
         let (lines, next, stats, warnings) = self.merged(&plan).await?;
         Ok(LogPage {
@@ -150,6 +151,10 @@ impl Ops {
         }
         if let (true, Some(error)) = (batches.is_empty(), failure) {
             return Err(error);
+        }
+        if let Some(scope) = &plan.scope {
+            // Whatever a source made of it.
+            batches.iter_mut().for_each(|batch| batch.lines.retain(|line| scope.admits(&line.stream.labels)));
         }
         let (lines, next, stats) = merge(batches, plan.direction, plan.limit);
         Ok((lines, next, stats, warnings))
@@ -202,9 +207,9 @@ impl Ops {
         let (start, end) = (query.range.start, Timestamp(query.range.end.0.min(cx.now.0)));
         let span_ms = ((end.0 - start.0) / 1_000_000).max(1);
         let step_ms = super::logql::histogram_step(span_ms, step_ms)?;
-        self.selector_known(&query.selector)?;
+        self.selector_known(cx, &query.selector)?;
         if let (true, Some(log)) = (self.engine.is_some(), query.as_logql()) {
-            return self.logql_histogram(log, (start, end.max(start)), step_ms, cx.now).await;
+            return self.logql_histogram(cx, log, (start, end.max(start)), step_ms).await;
         }
         let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
         let mut query = LogQuery {

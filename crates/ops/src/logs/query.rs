@@ -8,6 +8,7 @@ use logql::{
 };
 use model::Labels;
 
+use super::{within, within_log};
 use crate::{
     Ops,
     access::Action,
@@ -24,7 +25,7 @@ pub struct QuerySpan {
 }
 
 impl Ops {
-    pub(super) fn engine(&self) -> Result<&dyn LogEngine, Error> {
+    pub(crate) fn engine(&self) -> Result<&dyn LogEngine, Error> {
         self.engine.as_deref().ok_or_else(|| Error::Unavailable("no log engine runs".to_owned()))
     }
 
@@ -34,7 +35,7 @@ impl Ops {
     /// [`Error::NoSession`], [`Error::Forbidden`], [`Error::Query`].
     pub async fn query_logs(&self, cx: &OpCtx, log: &LogExpr, params: LogParams, how: How) -> Result<Ran<Vec<LogRow>>, Error> {
         cx.require(Action::LogsRead)?;
-        Ok(self.engine()?.logs(log, params, how).await?)
+        Ok(self.engine()?.logs(&within_log(cx, log), params, how).await?)
     }
 
     /// Every line of a query, in batches.
@@ -43,7 +44,7 @@ impl Ops {
     /// As [`Ops::query_logs`].
     pub async fn query_rows(&self, cx: &OpCtx, log: &LogExpr, params: LogParams, how: How) -> Result<Rows, Error> {
         cx.require(Action::LogsExport)?;
-        Ok(self.engine()?.rows(log, params, how).await?)
+        Ok(self.engine()?.rows(&within_log(cx, log), params, how).await?)
     }
 
     /// A metric query over a range.
@@ -52,7 +53,8 @@ impl Ops {
     /// As [`Ops::query_logs`].
     pub async fn query_range(&self, cx: &OpCtx, metric: &MetricExpr, params: RangeParams, how: How) -> Result<Ran<Matrix>, Error> {
         cx.require(Action::LogsRead)?;
-        Ok(self.engine()?.range(metric, params, how).await?)
+        let Expr::Metric(metric) = within(cx, Expr::Metric(metric.clone())) else { unreachable!("narrowing keeps the kind") };
+        Ok(self.engine()?.range(&metric, params, how).await?)
     }
 
     /// A metric query at one time.
@@ -61,7 +63,7 @@ impl Ops {
     /// As [`Ops::query_logs`].
     pub async fn query_instant(&self, cx: &OpCtx, expr: &Expr, at: i64, how: How) -> Result<Ran<Value>, Error> {
         cx.require(Action::LogsRead)?;
-        Ok(self.engine()?.instant(expr, at, how).await?)
+        Ok(self.engine()?.instant(&within(cx, expr.clone()), at, how).await?)
     }
 
     /// Label sets of the streams that any of the selectors takes; of all where none is given. Sorted.
@@ -70,7 +72,12 @@ impl Ops {
     /// As [`Ops::query_logs`].
     pub async fn log_series(&self, cx: &OpCtx, selectors: &[Selector], span: QuerySpan) -> Result<Vec<Labels>, Error> {
         cx.require(Action::LogsRead)?;
-        let streams = self.engine()?.streams(selectors, span.start, span.end).await?;
+        let selectors: Vec<Selector> = match cx.scope() {
+            None => selectors.to_vec(),
+            Some(scope) if selectors.is_empty() => vec![scope.selector().clone()],
+            Some(scope) => selectors.iter().map(|one| scope.narrowed(one.clone())).collect(),
+        };
+        let streams = self.engine()?.streams(&selectors, span.start, span.end).await?;
         let series: BTreeSet<Labels> = streams.iter().map(|stream| stream.labels.clone()).collect();
         Ok(series.into_iter().collect())
     }
@@ -101,15 +108,18 @@ impl Ops {
     /// As [`Ops::query_logs`].
     pub async fn query_tail(&self, cx: &OpCtx, log: &LogExpr, start: i64, limit: usize, how: How) -> Result<Tailed, Error> {
         cx.require(Action::LogsTail)?;
-        Ok(self.engine()?.tail(log, start, limit, how).await?)
+        Ok(self.engine()?.tail(&within_log(cx, log), start, limit, how).await?)
     }
 
     /// Takes in what a program sent. The answer means that the lines are on disk.
     ///
     /// # Errors
-    /// [`Error::NoSession`], [`Error::Forbidden`]; what is wrong with the lines is in the answer.
+    /// [`Error::NoSession`], [`Error::Forbidden`]; [`Error::Scoped`] for whoever does not see everything; what is wrong with the lines is in the answer.
     pub async fn log_push(&self, cx: &OpCtx, body: PushBody) -> Result<Pushed, Error> {
         cx.require(Action::LogsWrite)?;
+        if let Some(scope) = cx.scope() {
+            return Err(Error::Scoped { scope: scope.to_string() });
+        }
         Ok(self.engine()?.push(body, cx.now).await)
     }
 
@@ -119,7 +129,11 @@ impl Ops {
     /// As [`Ops::query_logs`].
     pub async fn log_volumes(&self, cx: &OpCtx, selector: &Selector, span: QuerySpan) -> Result<Vec<StreamVolume>, Error> {
         cx.require(Action::LogsRead)?;
-        Ok(self.engine()?.volumes(selector, span.start, span.end).await?)
+        let selector = match cx.scope() {
+            None => selector.clone(),
+            Some(scope) => scope.narrowed(selector.clone()),
+        };
+        Ok(self.engine()?.volumes(&selector, span.start, span.end).await?)
     }
 
     /// Labels with the number of their values.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use model::{Service, Timestamp};
+use model::Service;
 
 use crate::{
     Ops,
@@ -20,20 +20,24 @@ impl Ops {
     /// [`Error::NoSession`], [`Error::Forbidden`].
     pub fn services_list(&self, cx: &OpCtx) -> Result<Vec<Service>, Error> {
         cx.require(Action::ServicesList)?;
-        Ok(self.services_now(cx.now))
+        Ok(self.services_now(cx))
     }
 
     /// What each source knows. Of a service that a log engine has lines of, whoever sees it live knows better how it is.
-    fn services_known(&self) -> Vec<SourceService> {
+    pub(crate) fn services_known(&self, cx: &OpCtx) -> Vec<SourceService> {
         let (kept, live): (Vec<_>, Vec<_>) = self.sources.iter().partition(|source| source.is_history());
         let mut known: Vec<SourceService> = live.into_iter().flat_map(|source| source.services()).collect();
         let seen: HashSet<ServiceKey> = known.iter().map(|service| service.key.clone()).collect();
         known.extend(kept.into_iter().flat_map(|source| source.services()).filter(|service| !seen.contains(&service.key)));
-        known
+        match cx.scope() {
+            None => known,
+            Some(scope) => known.into_iter().filter_map(|service| scope.part_of(service)).collect(),
+        }
     }
 
-    pub(crate) fn services_now(&self, now: Timestamp) -> Vec<Service> {
-        let mut known = self.services_known();
+    pub(crate) fn services_now(&self, cx: &OpCtx) -> Vec<Service> {
+        let now = cx.now;
+        let mut known = self.services_known(cx);
         known.sort_by(|a, b| {
             let order = |one: &SourceService| (one.key.project.clone(), one.key.name.clone(), one.key.host.clone());
             order(a).cmp(&order(b))
@@ -63,9 +67,9 @@ impl Ops {
     }
 
     /// Refuses a name that no service has.
-    pub(crate) fn selector_known(&self, selector: &Selector) -> Result<(), Error> {
+    pub(crate) fn selector_known(&self, cx: &OpCtx, selector: &Selector) -> Result<(), Error> {
         let Selector::Refs(refs) = selector else { return Ok(()) };
-        let known = self.services_known();
+        let known = self.services_known(cx);
         match refs.iter().find(|one| !known.iter().any(|service| one.matches(&service.key))) {
             Some(unknown) => Err(Error::NotFound { what: "service", name: shown(unknown) }),
             None => Ok(()),

@@ -13,7 +13,7 @@ use model::{
 };
 
 use crate::{
-    access::{AuditEvent, AuditRecord},
+    access::{AuditEvent, AuditRecord, Scope},
     logs::{Filter, Selector},
 };
 
@@ -75,12 +75,17 @@ pub struct LogPlan {
     /// Lines wanted at most; at least 1.
     pub limit: usize,
     pub filter: Arc<Filter>,
+    /// Only streams within, where set.
+    pub scope: Option<Arc<Scope>>,
 }
 
 impl LogPlan {
     /// Whether a line is inside range, cursor, stream and filter.
     pub fn takes(&self, line: &Line) -> bool {
-        self.in_bounds(line.id) && self.stream.is_none_or(|stream| stream == line.id.stream) && self.filter.matches(line.level, &line.text)
+        self.in_bounds(line.id)
+            && self.scope.as_ref().is_none_or(|scope| scope.admits(&line.stream.labels))
+            && self.stream.is_none_or(|stream| stream == line.id.stream)
+            && self.filter.matches(line.level, &line.text)
     }
 
     pub fn in_bounds(&self, id: EntryId) -> bool {
@@ -159,6 +164,8 @@ pub struct User {
     pub username: String,
     pub role: Role,
     pub disabled: bool,
+    /// The selector of what they see; `None`: everything.
+    pub scope: Option<String>,
     /// An Argon2id PHC string.
     pub password_hash: String,
     pub created: Timestamp,
@@ -187,6 +194,8 @@ pub struct StoredToken {
     /// Its own among the owner's.
     pub name: String,
     pub permissions: Vec<Permission>,
+    /// The selector of what it sees of what its owner sees; `None`: all of that.
+    pub scope: Option<String>,
     pub created: Timestamp,
     /// `None`: never.
     pub expires: Option<Timestamp>,
@@ -220,6 +229,8 @@ pub trait Store: Send + Sync {
     async fn user_set_password(&self, id: &str, password_hash: &str, event: AuditEvent) -> Result<(), StoreError>;
     /// # Errors
     /// [`StoreError::LastAdmin`].
+    /// `None`: everything.
+    async fn user_set_scope(&self, id: &str, scope: Option<&str>, event: AuditEvent) -> Result<(), StoreError>;
     async fn user_set_role(&self, id: &str, role: Role, event: AuditEvent) -> Result<(), StoreError>;
     /// Disabling also deletes the user's sessions.
     ///

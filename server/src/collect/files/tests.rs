@@ -85,6 +85,7 @@ impl Desk {
                 direction,
                 limit,
                 filter: Arc::new(Filter::default()),
+                scope: None,
             };
             let batch = runtime.block_on(self.files.logs.search(&plan)).unwrap();
             assert!(batch.lines.len() <= limit);
@@ -111,6 +112,7 @@ impl Desk {
             direction: Direction::Forward,
             limit: 5_000,
             filter: Arc::new(Filter::default()),
+            scope: None,
         };
         let batch = block_on(EmbeddedLogs(self.kept.engine.clone()).search(&plan)).unwrap();
         batch.lines.into_iter().map(|line| (line.id, line.text.to_string())).collect()

@@ -27,6 +27,7 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
         .route("/api/v1/system/info", get(system::info))
         .route("/api/v1/logs", get(logs::all))
         .route("/api/v1/logs/services", get(logs::services))
+        .route("/api/v1/logs/query", get(logs::query))
         .route("/api/v1/logs/histogram", get(logs::histogram))
         .route("/api/v1/logs/export", get(export::all))
         .route("/api/v1/logs/context/{id}", get(logs::context))

@@ -36,6 +36,7 @@ pub async fn list(
 pub struct NewToken {
     name: String,
     permissions: Vec<Permission>,
+    scope: Option<String>,
     /// Any form of a time parameter.
     expires: Option<String>,
     username: Option<String>,
@@ -56,7 +57,7 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<Created>), Refusal> {
     let expires = new.expires.map(|text| Timestamp::parse_param(&text, cx.now)).transpose();
     let expires = expires.map_err(|detail| Refusal(Problem::bad_input("expires", detail)))?;
-    let wanted = tokens::NewToken { name: new.name, permissions: new.permissions, expires };
+    let wanted = tokens::NewToken { name: new.name, permissions: new.permissions, scope: new.scope, expires };
     let (token, summary) = state.ops.accounts.token_create(&cx, new.username.as_deref(), wanted).await?;
     Ok((StatusCode::CREATED, Json(Created { token, summary })))
 }

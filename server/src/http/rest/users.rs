@@ -46,6 +46,8 @@ pub struct UserChange {
     role: Option<Role>,
     disabled: Option<bool>,
     password: Option<String>,
+    /// Empty: everything.
+    scope: Option<String>,
 }
 
 /// One change a call: two could succeed by half.
@@ -56,11 +58,18 @@ pub async fn change(
     JsonBody(change): JsonBody<UserChange>,
 ) -> Result<StatusCode, Refusal> {
     let accounts = &state.ops.accounts;
-    match change {
-        UserChange { role: Some(role), disabled: None, password: None } => accounts.user_set_role(&cx, &username, role).await?,
-        UserChange { role: None, disabled: Some(disabled), password: None } => accounts.user_set_disabled(&cx, &username, disabled).await?,
-        UserChange { role: None, disabled: None, password: Some(password) } => accounts.user_set_password(&cx, &username, password).await?,
-        _ => return Err(Refusal(Problem::bad_input("body", "give exactly one of role, disabled and password"))),
+    let given = [change.role.is_some(), change.disabled.is_some(), change.password.is_some(), change.scope.is_some()];
+    if given.into_iter().filter(|given| *given).count() != 1 {
+        return Err(Refusal(Problem::bad_input("body", "give exactly one of role, disabled, password and scope")));
+    }
+    if let Some(role) = change.role {
+        accounts.user_set_role(&cx, &username, role).await?;
+    } else if let Some(disabled) = change.disabled {
+        accounts.user_set_disabled(&cx, &username, disabled).await?;
+    } else if let Some(password) = change.password {
+        accounts.user_set_password(&cx, &username, password).await?;
+    } else {
+        accounts.user_set_scope(&cx, &username, change.scope.as_deref()).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

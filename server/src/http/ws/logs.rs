@@ -58,7 +58,7 @@ async fn open(
     let ask = query.log_ask(service)?;
     let tail = query.parsed::<usize>("tail", "a whole number from 0 to 5000")?;
     let after = query.parsed::<EntryId>("after", "a line's id")?;
-    query.end("service, level, search, regex, invert, field, tail, after")?;
+    query.end("query, service, level, search, regex, invert, field, tail, after")?;
     let from = match (after, tail) {
         (Some(_), Some(_)) => return Err(Refusal(Problem::bad_input("after", "it excludes tail"))),
         (Some(id), None) => TailFrom::After(id),

@@ -66,6 +66,9 @@ fn ask_of(plan: &LogPlan) -> Ask {
         let matcher = Matcher { span: Span::default(), name: "service_name".to_owned(), op: MatchOp::Regex, value };
         matchers.extend(LabelMatcher::new(&matcher));
     }
+    if let Some(scope) = &plan.scope {
+        matchers.extend(scope.ready().iter().cloned());
+    }
     let (mut start, mut end) = (plan.range.start.0, plan.range.end.0);
     match (plan.cursor, plan.direction) {
         (Some(cursor), Direction::Forward) => start = start.max(cursor.at.0),

@@ -70,7 +70,7 @@ proptest! {
         let logs = EmbeddedLogs(engine);
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let plan = LogPlan { selector: Selector::All, stream: None, range: TimeRange::ALL, cursor, direction, limit, filter: Arc::new(filter.clone()) };
+            let plan = LogPlan { selector: Selector::All, stream: None, range: TimeRange::ALL, cursor, direction, limit, filter: Arc::new(filter.clone()), scope: None };
             let batch = runtime.block_on(logs.search(&plan)).unwrap();
             prop_assert!(batch.lines.len() <= limit);
             found.extend(batch.lines.iter().map(|line| line.id));
