@@ -97,6 +97,23 @@ test("a changed role counts at once, sockets included", async ({ page, newVisito
   await expect(visitor.getByRole("navigation", { name: "Main" }).getByRole("link")).toHaveText(["Overview", "Account", "API docs"]);
 });
 
+test("somebody sees what their scope holds and nothing else", async ({ page, newVisitor }) => {
+  await signIn(page);
+  const visitor = await newVisitor();
+  await signInAsNew(page, visitor, "developer", "ada-scope");
+  await open(page, "/users");
+  await expect(page.getByRole("button", { name: "Set what admin sees" })).toBeDisabled();
+  await page.getByRole("button", { name: "Set what ada-scope sees" }).click();
+  const dialog = page.getByRole("dialog", { name: "What ada-scope sees" });
+  await dialog.getByLabel("Selector").fill('{service="console"}');
+  await dialog.getByRole("button", { name: "Set scope" }).click();
+  await expect(page.getByText('ada-scope sees {service="console"} now.')).toBeVisible();
+  await expect(page.getByRole("row", { name: "ada-scope" }).first()).toContainText('{service="console"}');
+  await open(visitor, "/");
+  await expect(visitor.getByRole("region", { name: "Services" }).getByRole("row").filter({ has: visitor.getByRole("link") })).toHaveCount(1);
+  await expect(visitor.getByRole("link", { name: "console", exact: true })).toBeVisible();
+});
+
 test.describe("a viewer", () => {
   test.use({ allowedErrors: [/status of 403/] });
 

@@ -82,7 +82,6 @@ impl DockerCollector {
     ) -> (Arc<DockerLogs>, JoinHandle<()>, Arc<CollectorStats>) {
         let logs = Arc::new(DockerLogs::new(host.clone(), clock.clone()));
         let stats = Arc::new(CollectorStats::default());
-        let started = clock();
         let epoch = watch::Sender::new(0);
         let backfills = Semaphore::new(BACKFILLS);
         let shared = Arc::new(Shared {
@@ -94,7 +93,6 @@ impl DockerCollector {
             backfills,
             exclude,
             clock,
-            started,
             stats: stats.clone(),
             epoch,
             cancel,
@@ -115,8 +113,6 @@ struct Shared {
     backfills: Semaphore,
     exclude: Vec<Pattern>,
     clock: Clock,
-    /// What was written before is history: it counts and is not shown as live.
-    started: Timestamp,
     stats: Arc<CollectorStats>,
     /// Counts connections; 0 while the Engine is away. A change ends every stream.
     epoch: watch::Sender<u64>,

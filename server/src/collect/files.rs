@@ -101,8 +101,6 @@ struct Folder {
     stats: Arc<CollectorStats>,
     logs: Arc<FileLogs>,
     files: BTreeMap<PathBuf, File>,
-    /// Whether every file was looked at once: one that is met later is new.
-    begun: bool,
 }
 
 /// A file that is or was there.
@@ -112,8 +110,6 @@ struct File {
     tracked: Option<Tracked>,
     /// Whether its end was reached once. What is appended after that is news, whatever time its lines carry.
     caught_up: bool,
-    /// Whether it was there before the console: what it held counts and is not shown as live.
-    is_old: bool,
 }
 
 impl Folder {
@@ -124,7 +120,7 @@ impl Folder {
         stats: Arc<CollectorStats>,
     ) -> Self {
         let logs = Arc::new(FileLogs::new(settings.folder.clone()));
-        Self { settings, hub, intake, places, clock, stats, logs, files: BTreeMap::new(), begun: false }
+        Self { settings, hub, intake, places, clock, stats, logs, files: BTreeMap::new() }
     }
 
     /// Looks at every file once and takes what is new; says whether there is more to take at once.
@@ -146,7 +142,6 @@ impl Folder {
             }
             self.files.insert(path, file);
         }
-        self.begun = true;
         more
     }
 
@@ -179,7 +174,7 @@ impl Folder {
         let job = if console { "console" } else { "files" };
         let labels = Labels::from([("service", name), ("service_name", name), ("stream", "stdout"), ("job", job), ("host", "local")]);
         let kind = if console { ServiceKind::Console } else { ServiceKind::File };
-        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None, caught_up: false, is_old: !self.begun })
+        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None, caught_up: false })
     }
 
     /// What is at a path, if it is a regular file that does not lead out of the folder.
@@ -212,7 +207,7 @@ impl Folder {
             // Renamed or deleted: what was still written to it, then no more.
             let mut lines = Vec::new();
             while tracked.take(&file.stream, now, true, &mut lines)? {}
-            self.hand_on(lines, since, false, None);
+            self.hand_on(lines, since, None);
             file.tracked = None;
             let _ = std::fs::remove_file(self.sidecar(path));
         }
@@ -228,7 +223,7 @@ impl Folder {
                 Some(place) => tracked.place_in(place),
                 None => 0,
             };
-            tracked.again(kept, &file.stream, &mut |lines| self.hand_on(lines, Timestamp::MAX, true, None))?;
+            tracked.again(kept, &file.stream, &mut |lines| self.hand_on(lines, since, None))?;
             file.tracked = Some(tracked);
         }
         let tracked = file.tracked.as_mut().expect("opened above");
@@ -236,20 +231,19 @@ impl Folder {
         let more = tracked.take(&file.stream, now, false, &mut lines)?;
         if !lines.is_empty() {
             let place = (name.into_owned(), tracked.place());
-            self.hand_on(lines, since, file.is_old && !file.caught_up, Some(place));
+            self.hand_on(lines, since, Some(place));
         }
         file.caught_up |= !more;
         self.tell(path, file, ServiceStatus::Running, None);
         Ok(more)
     }
 
-    /// Lines before `since` are only kept; the others count, and are shown as live unless they are `history`.
-    fn hand_on(&self, lines: Vec<Arc<Line>>, since: Timestamp, history: bool, place: Option<(String, Place)>) {
+    /// Lines before `since` are only kept; the others count, and are shown.
+    fn hand_on(&self, lines: Vec<Arc<Line>>, since: Timestamp, place: Option<(String, Place)>) {
         let (older, recent): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.id.at < since);
         self.stats.lines.fetch_add(recent.len() as u64, Ordering::Relaxed);
         self.stats.bytes.fetch_add(recent.iter().map(|line| line.text.len() as u64).sum(), Ordering::Relaxed);
-        let show = if history { Show::History } else { Show::Live };
-        for (lines, show) in [(older, Show::Kept), (recent, show)] {
+        for (lines, show) in [(older, Show::Kept), (recent, Show::Live)] {
             for batch in lines.chunks(BATCH) {
                 self.intake.take_blocking(Taken { lines: batch.to_vec(), show, place: None });
             }

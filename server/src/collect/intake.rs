@@ -11,7 +11,7 @@ use std::{
 };
 
 use logql::read::StreamRef;
-use logstore::{NewEntry, StreamBatch};
+use logstore::{NewEntry, Outcome, StreamBatch};
 use model::{Level, StreamHash};
 use ops::{live::Hub, source::Line};
 use tokio::sync::{mpsc, oneshot};
@@ -38,10 +38,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How a batch is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
-    /// As it comes.
+    /// As it comes, but for what is there already: what was written while no console ran comes late, and whoever was there
+    /// first gets it all the same.
     Live,
-    /// It counts, and is not shown as live.
-    History,
     /// It was written before anybody watched: it is only kept.
     Kept,
 }
@@ -112,14 +111,14 @@ impl Writer {
         while let Some(first) = receiver.blocking_recv() {
             let (batch, told) = gather(Some(first), &mut receiver);
             match self.append(&batch) {
-                Ok(()) => {
-                    self.show(&batch);
+                Ok(is_new) => {
+                    self.show(&batch, &is_new);
                     self.remember(&batch);
                     tell(told);
                 }
                 Err(error) => {
                     tracing::error!(kind = "database", operation = "logs_append", %error, "collected lines cannot be kept; trying again");
-                    self.show(&batch);
+                    self.show(&batch, &[]);
                     self.wait_for_room(batch, told, &mut receiver);
                 }
             }
@@ -136,7 +135,7 @@ impl Writer {
             std::thread::sleep(LOOK);
             if bytes < WAITING {
                 let (batch, more_told) = gather(None, receiver);
-                self.show(&batch);
+                self.show(&batch, &[]);
                 bytes += batch.iter().map(Taken::bytes).sum::<usize>();
                 waiting.extend(batch);
                 told.extend(more_told);
@@ -147,7 +146,7 @@ impl Writer {
             }
             tried = Instant::now();
             match self.append(&waiting) {
-                Ok(()) => {
+                Ok(_) => {
                     tracing::info!(kind = "database", operation = "logs_append", bytes, "collected lines are kept again");
                     self.remember(&waiting);
                     return tell(told);
@@ -165,62 +164,77 @@ impl Writer {
         self.places.save_now_and_then();
     }
 
-    /// In pieces that the store takes, however long lines are. A piece that was kept before is recognised.
-    fn append(&self, batch: &[Taken]) -> Result<(), logstore::AppendError> {
-        let mut piece: Vec<&Line> = Vec::new();
+    /// In pieces that the store takes, however long lines are. Says of each line whether it is new: a line that was kept
+    /// before, in a piece that came through or by an earlier console, is recognised.
+    fn append(&self, batch: &[Taken]) -> Result<Vec<bool>, logstore::AppendError> {
+        let lines: Vec<&Line> = batch.iter().flat_map(|taken| &taken.lines).map(|line| &**line).collect();
+        let mut is_new = Vec::with_capacity(lines.len());
         let mut bytes = 0;
-        for line in batch.iter().flat_map(|taken| &taken.lines) {
-            if bytes + line.text.len() > BYTES_AT_ONCE && !piece.is_empty() {
-                self.append_piece(&std::mem::take(&mut piece))?;
-                bytes = 0;
+        let mut start = 0;
+        for (at, line) in lines.iter().enumerate() {
+            if bytes + line.text.len() > BYTES_AT_ONCE && at > start {
+                is_new.extend(self.append_piece(&lines[start..at])?);
+                (start, bytes) = (at, 0);
             }
             bytes += line.text.len();
-            piece.push(line);
         }
-        self.append_piece(&piece)
+        is_new.extend(self.append_piece(&lines[start..])?);
+        Ok(is_new)
     }
 
-    fn append_piece(&self, lines: &[&Line]) -> Result<(), logstore::AppendError> {
+    fn append_piece(&self, lines: &[&Line]) -> Result<Vec<bool>, logstore::AppendError> {
         let mut order: Vec<StreamHash> = Vec::new();
-        let mut streams: HashMap<StreamHash, Vec<&Line>> = HashMap::new();
-        for line in lines {
-            let lines = streams.entry(line.stream.hash).or_insert_with(|| {
+        let mut streams: HashMap<StreamHash, Vec<usize>> = HashMap::new();
+        for (at, line) in lines.iter().enumerate() {
+            let own = streams.entry(line.stream.hash).or_insert_with(|| {
                 order.push(line.stream.hash);
                 Vec::new()
             });
-            lines.push(line);
+            own.push(at);
         }
         let levels: Vec<[(&str, &str); 1]> = Level::ALL.iter().map(|level| [("detected_level", level.as_str())]).collect();
         let of = |level: Level| &levels[Level::ALL.iter().position(|one| *one == level).expect("it lists all")][..];
-        let entries: Vec<Vec<NewEntry<'_>>> = order
-            .iter()
-            .map(|hash| {
-                let lines = &streams[hash];
-                lines
-                    .iter()
-                    .map(|line| NewEntry { at: line.id.at.0, ordinal: Some(line.id.ordinal), line: &line.text, metadata: of(line.level) })
-                    .collect()
-            })
-            .collect();
+        let entry = |at: &usize| {
+            let line = lines[*at];
+            NewEntry { at: line.id.at.0, ordinal: Some(line.id.ordinal), line: &line.text, metadata: of(line.level) }
+        };
+        let entries: Vec<Vec<NewEntry<'_>>> = order.iter().map(|hash| streams[hash].iter().map(entry).collect()).collect();
+        let labels = |hash: &StreamHash| &lines[streams[hash][0]].stream.labels;
         let batch: Vec<StreamBatch<'_>> =
-            order.iter().zip(&entries).map(|(hash, entries)| StreamBatch { labels: &streams[hash][0].stream.labels, entries }).collect();
-        if batch.is_empty() {
-            return Ok(());
+            order.iter().zip(&entries).map(|(hash, entries)| StreamBatch { labels: labels(hash), entries }).collect();
+        let mut is_new = vec![true; lines.len()];
+        if !batch.is_empty() {
+            let appended = self.engine.store.append(&batch, (self.clock)().0)?;
+            let places = order.iter().flat_map(|hash| &streams[hash]);
+            places.zip(&appended.outcomes).for_each(|(at, outcome)| is_new[*at] = *outcome != Outcome::Duplicate);
         }
-        self.engine.store.append(&batch, (self.clock)().0).map(|_| ())
+        Ok(is_new)
     }
 
-    fn show(&self, batch: &[Taken]) {
+    /// `is_new` says so of each line of the batch; without it all of them are.
+    fn show(&self, batch: &[Taken], is_new: &[bool]) {
         let now = (self.clock)();
+        let mut at = 0;
         for taken in batch {
-            match taken.show {
-                Show::Live => self.hub.publish(&taken.lines, now),
-                Show::History => self.hub.count(&taken.lines, now),
-                Show::Kept => {}
+            let own = is_new.get(at..at + taken.lines.len()).unwrap_or_default();
+            at += taken.lines.len();
+            if taken.show == Show::Kept {
+                continue;
             }
-            if taken.show == Show::Live && self.engine.feed.is_heard() {
-                self.engine.feed.send(taken.lines.iter().map(|line| fresh(line)).collect());
+            if own.iter().all(|is_new| *is_new) {
+                self.show_lines(&taken.lines, now);
+            } else {
+                let new: Vec<Arc<Line>> =
+                    taken.lines.iter().zip(own).filter(|(_, is_new)| **is_new).map(|(line, _)| line.clone()).collect();
+                self.show_lines(&new, now);
             }
+        }
+    }
+
+    fn show_lines(&self, lines: &[Arc<Line>], now: model::Timestamp) {
+        self.hub.publish(lines, now);
+        if self.engine.feed.is_heard() {
+            self.engine.feed.send(lines.iter().map(|line| fresh(line)).collect());
         }
     }
 }

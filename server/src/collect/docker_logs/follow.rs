@@ -61,7 +61,7 @@ impl Follower {
         };
         let resumed = place.is_some();
         let past = Arc::new(Past { settled: AtomicBool::new(resumed), latest: Mutex::new(None) });
-        let task = Task { shared, id, wake: wake.clone(), relabel: relabel.clone(), place, max_at, overlap: OVERLAP, resumed, past };
+        let task = Task { shared, id, wake: wake.clone(), relabel: relabel.clone(), place, max_at, overlap: OVERLAP, past };
         Self { wake, relabel, asked_for: Timestamp::MIN, _task: tokio::spawn(task.run()) }
     }
 
@@ -117,8 +117,6 @@ struct Task {
     /// The latest time of any line taken.
     max_at: Timestamp,
     overlap: u64,
-    /// Nothing was read yet since the console started, and an earlier one remembered a place: what lies between is history.
-    resumed: bool,
     past: Arc<Past>,
 }
 
@@ -273,7 +271,6 @@ impl Task {
                 }
                 self.hand_on(taken).await;
             }
-            self.resumed = false;
             self.overlap = self.overlap.max(OVERLAP + reading.pending_messages());
             match tail {
                 None => return Ok(()),
@@ -300,10 +297,8 @@ impl Task {
                 if line.id.at >= since { &mut recent } else { &mut older }.push(Arc::new(line));
             }
         }
-        let (history, news): (Vec<_>, Vec<_>) = recent.into_iter().partition(|line| line.id.at < self.shared.started);
         self.shared.take(older, Show::Kept, None).await;
-        self.shared.take(history, Show::History, None).await;
-        self.shared.take(news, Show::Live, None).await;
+        self.shared.take(recent, Show::Live, None).await;
         *self.past.latest.lock().expect("no panic while held") = self.kept();
         match cut {
             Some(_) => drop(tokio::spawn(read_past(self.shared.clone(), self.id.clone(), self.max_at, self.past.clone()))),
@@ -339,13 +334,7 @@ impl Task {
         let place = self.kept();
         let settled = self.past.settled.load(Ordering::SeqCst);
         let remembered = place.filter(|_| settled).map(|place| (self.id.clone(), place));
-        if self.resumed {
-            let (history, news): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.id.at < self.shared.started);
-            self.shared.take(history, Show::History, None).await;
-            self.shared.take(news, Show::Live, remembered).await;
-        } else {
-            self.shared.take(lines, Show::Live, remembered).await;
-        }
+        self.shared.take(lines, Show::Live, remembered).await;
         *self.past.latest.lock().expect("no panic while held") = place;
     }
 
