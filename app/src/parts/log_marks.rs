@@ -16,6 +16,8 @@ pub enum Marker {
         needle: String,
         fold: bool,
     },
+    /// Any of several texts, each with whether its case does not matter.
+    Texts(Vec<(String, bool)>),
     /// The browser's engine: close enough to the server's for marking.
     Regex(js_sys::RegExp),
 }
@@ -53,6 +55,7 @@ impl Marker {
         match self {
             Self::Nothing => false,
             Self::Plain { needle, fold } => find(plain, needle, *fold, 1).len() == 1,
+            Self::Texts(texts) => texts.iter().any(|(needle, fold)| find(plain, needle, *fold, 1).len() == 1),
             Self::Regex(regex) => {
                 regex.set_last_index(0);
                 regex.test(plain)
@@ -65,9 +68,24 @@ impl Marker {
         match self {
             Self::Nothing => Vec::new(),
             Self::Plain { needle, fold } => find(plain, needle, *fold, MAX_MARKS),
+            Self::Texts(texts) => apart(texts.iter().flat_map(|(needle, fold)| find(plain, needle, *fold, MAX_MARKS)).collect()),
             Self::Regex(regex) => from_utf16(plain, &regex_marks(regex, plain)),
         }
     }
+}
+
+/// Ranges in order, those that overlap made one.
+fn apart(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|range, before| {
+        let overlaps = range.start < before.end;
+        if overlaps {
+            before.end = before.end.max(range.end);
+        }
+        overlaps
+    });
+    ranges.truncate(MAX_MARKS);
+    ranges
 }
 
 fn compile(pattern: &str, flags: &str) -> Result<js_sys::RegExp, String> {

@@ -24,6 +24,8 @@ pub struct LineLook<'a> {
     pub open: bool,
     pub selected: bool,
     pub with_service: bool,
+    /// Whether the labels of an open row become matchers of a query.
+    pub with_labels: bool,
     pub raw: bool,
     pub time: Shown,
     pub marker: &'a Marker,
@@ -260,12 +262,37 @@ impl RowMaker {
                 }
             }
             put(&detail, &facts);
+            if look.with_labels {
+                put(&detail, &self.labels(entry));
+            }
             if !entry.fields.0.is_empty() {
                 put(&detail, &self.fields(entry));
             }
             self.actions(&detail);
         }
         put(row, &detail);
+    }
+
+    fn labels(&self, entry: &Entry) -> Element {
+        let table = self.make("table", "log-fields");
+        let body = self.make("tbody", "");
+        for (name, value) in &entry.labels.0 {
+            let row = self.make("tr", "");
+            set(&row, "data-label", name);
+            set(&self.text(&row, "th", "log-label", name), "scope", "row");
+            self.text(&row, "td", "log-value", value);
+            let does = self.make("td", "log-does");
+            for (does_what, sign, word) in [("label-only", "=", "Only "), ("label-without", "\u{2260}", "Without ")] {
+                let button = self.button(&does, "button", does_what, sign);
+                let label = [word, name, "=", value].concat();
+                set(&button, "aria-label", &label);
+                set(&button, "title", &label);
+            }
+            put(&row, &does);
+            put(&body, &row);
+        }
+        put(&table, &body);
+        table
     }
 
     fn fields(&self, entry: &Entry) -> Element {

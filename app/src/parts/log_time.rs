@@ -50,8 +50,25 @@ impl LogClock {
         Shown { date: date.get(5..).unwrap_or(date).to_owned(), time: time.to_owned(), fraction: fraction(at) }
     }
 
+    /// The instant at which this clock shows `2026-11-22T16:36` or `2026-11-22T16:36:05`; where the clock is put forward over it, one
+    /// nearby.
+    pub fn instant(&self, wall: &str) -> Option<Timestamp> {
+        let wall = match wall.len() {
+            16 => [wall, ":00Z"].concat(),
+            _ => [wall, "Z"].concat(),
+        };
+        let wall = Timestamp::parse_rfc3339(&wall)?;
+        // The offset at the instant as if it were UTC's, and then at the one that comes of it: they differ around a change of it.
+        let offset = |at: Timestamp| {
+            let shown = Timestamp::parse_rfc3339(&(self.stamp(at).replace(' ', "T") + "Z"))?;
+            Some(shown.0 - at.secs() * 1_000_000_000)
+        };
+        let guess = Timestamp(wall.0 - offset(wall)?);
+        Some(Timestamp(wall.0 - offset(guess)?))
+    }
+
     /// `2026-11-22 16:36:00`, the form of the Swedish locale.
-    fn stamp(&self, at: Timestamp) -> String {
+    pub fn stamp(&self, at: Timestamp) -> String {
         let shown = self.format.as_ref().and_then(|format| format.call1(&JsValue::UNDEFINED, &JsValue::from_f64(at.millis() as f64)).ok());
         shown.and_then(|shown| shown.as_string()).unwrap_or_else(|| at.to_string().get(..19).unwrap_or_default().replace('T', " "))
     }

@@ -8,6 +8,7 @@ pub mod log_row;
 pub mod log_time;
 pub mod log_view;
 pub mod query_bar;
+pub mod query_text;
 pub mod role_select;
 pub mod service_picker;
 pub mod service_row;

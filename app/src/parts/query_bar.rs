@@ -25,15 +25,29 @@ pub fn QueryBar(
     hits: RwSignal<(usize, usize)>,
     /// To the next match, or with `false` the one before.
     next: Callback<bool>,
+    /// Whether `children`, the editor of LogQL, stands in place of the words.
+    logql: Signal<bool>,
+    want: Callback<bool>,
+    children: Children,
 ) -> impl IntoView {
+    let is = move |wanted: bool| Signal::derive(move || logql.get() == wanted);
     view! {
-        <div class="query-bar" role="search">
-            <SearchBox view=view go=go error=error/>
-            <Matches hits=hits next=next/>
-            <div class="query-levels" role="group" aria-label="Levels">
-                {Level::ALL.into_iter().map(|level| level_button(level, view, go)).collect_view()}
+        <div class="query-bar" role="search" data-logql=move || logql.get().to_string()>
+            <div class="query-language" role="group" aria-label="Search language">
+                {toggle("Words", "Words", is(false), move |_| want.run(false))}
+                {toggle("LogQL", "LogQL", is(true), move |_| want.run(true))}
             </div>
-            <FieldChips view=view go=go/>
+            <div class="query-code">{children()}</div>
+            <div class="query-words">
+                <SearchBox view=view go=go error=error/>
+            </div>
+            <Matches hits=hits next=next/>
+            <div class="query-words">
+                <div class="query-levels" role="group" aria-label="Levels">
+                    {Level::ALL.into_iter().map(|level| level_button(level, view, go)).collect_view()}
+                </div>
+                <FieldChips view=view go=go/>
+            </div>
         </div>
     }
     .into_any()
@@ -238,6 +252,7 @@ pub fn StyleBar(style: RwSignal<LogStyle>) -> impl IntoView {
             {toggle("Wrap lines", "Wrap", on(|style| style.wrap), flip(|style| style.wrap = !style.wrap))}
             {toggle("Compact", "Dense", on(|style| style.compact), flip(|style| style.compact = !style.compact))}
             {toggle("Lines as written", "Raw", on(|style| style.raw), flip(|style| style.raw = !style.raw))}
+            {toggle("Histogram", "Bars", on(|style| !style.no_bars), flip(|style| style.no_bars = !style.no_bars))}
             {toggle("Relative times", "Ago", on(|style| style.relative), flip(|style| style.relative = !style.relative))}
             <select class="input" aria-label="Time zone" prop:value=move || style.get().zone on:pointerenter=move |_| list() on:focus=move |_| list() on:change=choose>
                 <option value="">"Local time"</option>

@@ -4,7 +4,7 @@
 //! the first row that changed. A row that nobody has measured has an estimate.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{ControlFlow, Range},
     rc::Rc,
     sync::Arc,
@@ -22,6 +22,9 @@ pub const NEW_LINES: usize = 20_000;
 pub const HELD_LINES: usize = 200_000;
 /// Followers of a group beyond these are folded until asked for.
 pub const OPEN_FOLLOWERS: u32 = 20;
+
+/// Lines whose fields an editor may offer.
+const FIELDS_FROM: usize = 300;
 
 /// A row's name; sorts as the rows do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -554,6 +557,13 @@ impl LogBuffer {
     }
 
     /// Whether lines of several services are here.
+    /// Names of fields of the newest lines here, each once, sorted.
+    pub fn field_names(&self) -> Vec<String> {
+        let newest = self.rows.iter().rev().filter_map(Row::entry).take(FIELDS_FROM);
+        let names: BTreeSet<&String> = newest.flat_map(|entry| entry.fields.0.iter().map(|(name, _)| name)).collect();
+        names.into_iter().cloned().collect()
+    }
+
     pub fn several_services(&self) -> bool {
         let mut names = self.labels.values().filter_map(|labels| labels.get("service"));
         let first = names.next();

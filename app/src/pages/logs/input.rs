@@ -1,7 +1,9 @@
 //! What a person does in the list: scrolling, clicks, the text selection, keys.
 
+use std::rc::Rc;
+
 use leptos::prelude::*;
-use model::Level;
+use model::{Entry, Level};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{ClipboardEvent, Element, Event, EventTarget, HtmlElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, WheelEvent};
 
@@ -10,7 +12,7 @@ use super::{
     viewer::{Viewer, key_of},
 };
 use crate::{
-    parts::{log_row::last_written, log_view::LogView},
+    parts::{log_row::last_written, log_view::LogView, query_text},
     ui::{KeyGroup, keys::is_typing},
 };
 
@@ -83,7 +85,7 @@ impl Viewer {
                 state.follow = false;
                 state.buffer.look_away();
             }
-            !up && at_end && !state.follow && state.view.at.is_none() && state.held.is_none()
+            !up && at_end && !state.follow && !state.is_still() && state.held.is_none()
         };
         if resumes {
             self.resume();
@@ -129,11 +131,17 @@ impl Viewer {
             }
             return;
         };
-        let field = || {
-            let index = button.closest("[data-field]").ok().flatten()?.get_attribute("data-field")?.parse::<usize>().ok()?;
+        let entry = || {
             let state = self.state.borrow();
             let at = state.buffer.find(key).ok()?;
-            state.buffer.row(at).entry()?.fields.0.get(index).cloned()
+            state.buffer.row(at).entry().cloned()
+        };
+        let named = |name: &str| button.closest(&["[", name, "]"].concat()).ok().flatten()?.get_attribute(name);
+        let field = || entry()?.fields.0.get(named("data-field")?.parse::<usize>().ok()?).cloned();
+        let label = || {
+            let (name, entry) = (named("data-label")?, entry()?);
+            let value = entry.labels.get(&name)?.to_owned();
+            Some((name, value))
         };
         match button.get_attribute("data-do").unwrap_or_default().as_str() {
             "open" => self.toggle_open(key),
@@ -142,8 +150,10 @@ impl Viewer {
             "whole" => self.load_whole(key),
             "copy" => self.copy_line(key),
             "link" => self.copy_link(key),
-            "only" => field().into_iter().for_each(|(name, value)| self.add_field([&name, "=", &value].concat())),
-            "without" => field().into_iter().for_each(|(name, value)| self.add_field([&name, "!=", &value].concat())),
+            "only" => field().into_iter().for_each(|(name, value)| self.add_field(&name, "=", &value, entry())),
+            "without" => field().into_iter().for_each(|(name, value)| self.add_field(&name, "!=", &value, entry())),
+            "label-only" => label().into_iter().for_each(|(name, value)| self.add_label(&name, "=", &value)),
+            "label-without" => label().into_iter().for_each(|(name, value)| self.add_label(&name, "!=", &value)),
             "value" => field().into_iter().for_each(|(_, value)| self.copy(&value, "Value copied")),
             _ => return,
         }
@@ -195,12 +205,26 @@ impl Viewer {
         self.draw();
     }
 
-    fn add_field(&self, field: String) {
+    /// Asks for a field's value, or with `!=` for any other: as a chip, or behind the query.
+    fn add_field(&self, name: &str, op: &str, value: &str, entry: Option<Rc<Entry>>) {
         let mut view = LogView { at: None, ..self.state.borrow().view.clone() };
-        if !view.field.contains(&field) {
-            view.field.push(field);
+        if view.query.is_empty() {
+            let field = [name, op, value].concat();
+            if !view.field.contains(&field) {
+                view.field.push(field);
+            }
+        } else {
+            let is_json = entry.is_some_and(|entry| entry.message.trim_start().starts_with('{'));
+            view.query = query_text::with_field(&view.query, name, op, value, is_json);
         }
         self.out.go.set(Some((view, true)));
+    }
+
+    /// Asks for a label's value in the query's selector.
+    fn add_label(&self, name: &str, op: &str, value: &str) {
+        let view = LogView { at: None, ..self.state.borrow().view.clone() };
+        let query = query_text::with_label(&view.query, name, op, value);
+        self.out.go.set(Some((LogView { query, ..view }, true)));
     }
 
     fn copy_line(&self, key: Key) {
@@ -371,7 +395,7 @@ impl Viewer {
             let state = &mut *guard;
             let by = state.height.saturating_sub(40);
             state.scroll = if down { state.scroll + by } else { state.scroll.saturating_sub(by) };
-            down && state.scroll + state.height >= state.buffer.total() && state.view.at.is_none() && state.held.is_none()
+            down && state.scroll + state.height >= state.buffer.total() && !state.is_still() && state.held.is_none()
         };
         if ends {
             self.resume();
@@ -389,7 +413,7 @@ impl Viewer {
     }
 
     fn to_end(&self) {
-        if self.state.borrow().view.at.is_none() {
+        if !self.state.borrow().is_still() {
             self.resume();
             return;
         }
@@ -414,7 +438,8 @@ fn row_of(target: Option<EventTarget>) -> Option<Element> {
 }
 
 fn focus_search() -> bool {
-    let search = document().get_element_by_id("log-search").and_then(|search| search.dyn_into::<HtmlElement>().ok());
+    const SEARCH: &str = "[data-logql=true] #query-text, .query-bar[data-logql=false] #log-search";
+    let search = document().query_selector(SEARCH).ok().flatten().and_then(|search| search.dyn_into::<HtmlElement>().ok());
     search.is_some_and(|search| {
         // Folded away on a narrow screen.
         if search.offset_height() == 0

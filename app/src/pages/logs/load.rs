@@ -41,7 +41,9 @@ impl Viewer {
     pub(super) fn connect(&self) {
         let mut state = self.state.borrow_mut();
         let after = state.buffer.last_seen().map(|id| id.to_string());
-        let path = paths::logs_socket(&state.ask, TAIL, after.as_deref());
+        // The range of a live view is what scrolling back keeps to.
+        let ask = LogAsk { start_time: None, end_time: None, ..state.ask.clone() };
+        let path = paths::logs_socket(&ask, TAIL, after.as_deref());
         let generation = state.generation;
         let me = self.me.clone();
         let tell = move |event| {
@@ -128,7 +130,7 @@ impl Viewer {
     pub(super) fn failed(&self, code: Code, detail: String) {
         if may_pass(code) {
             put(self.out.warning, Some(detail));
-        } else if let Some(wrong) = detail.strip_prefix("search: ") {
+        } else if let Some(wrong) = detail.strip_prefix("search: ").or_else(|| detail.strip_prefix("query: ")) {
             put(self.out.search_error, Some(wrong.to_owned()));
             put(self.out.status, Status::BadSearch);
         } else {
@@ -262,6 +264,30 @@ impl Viewer {
         });
     }
 
+    /// The newest lines of a range that has ended.
+    pub(super) fn load_past(&self) {
+        let (ask, generation) = {
+            let state = self.state.borrow();
+            (LogAsk { direction: Some(Direction::Backward), limit: Some(PAGE), ..state.ask.clone() }, state.generation)
+        };
+        self.answered(generation, log_search(ask), |viewer, answer| match answer {
+            Err(Failure(problem)) if may_pass(problem.code) => put(viewer.out.status, Status::Failed(plain_detail(&problem))),
+            Err(Failure(problem)) => viewer.refused(&problem),
+            Ok(page) => {
+                {
+                    let mut state = viewer.state.borrow_mut();
+                    (state.has_older, state.settled) = (page.has_more, true);
+                }
+                put(viewer.out.status, Status::Past);
+                put(viewer.out.older, if page.has_more { Older::Idle } else { Older::Beginning });
+                viewer.take_page(page);
+                // To the end, where the newest are.
+                viewer.state.borrow_mut().scroll = u32::MAX / 2;
+                viewer.draw();
+            }
+        });
+    }
+
     fn load_newer(&self) {
         let (ask, generation) = {
             let mut state = self.state.borrow_mut();
@@ -283,6 +309,7 @@ impl Viewer {
 
     fn take_page(&self, page: LogPage) {
         put(self.out.warning, page.warnings.first().map(plain_detail));
+        put(self.out.scanned, Some(page.stats));
         {
             let mut guard = self.state.borrow_mut();
             let state = &mut *guard;

@@ -1,9 +1,14 @@
 //! The log viewer. The page reads the address and shows controls; `viewer` draws the lines by hand.
 
 mod buffer;
+mod desk;
+mod editor;
+mod histogram;
 mod input;
 mod load;
+mod numbers;
 mod outlets;
+mod range;
 mod viewer;
 
 use std::{cell::RefCell, rc::Rc};
@@ -14,10 +19,11 @@ use leptos_router::{
     NavigateOptions,
     hooks::{use_location, use_navigate, use_query_map},
 };
-use model::{Permission, Service};
+use model::{Permission, Service, Timestamp};
 use send_wrapper::SendWrapper;
 
 use self::{
+    desk::{Desk, place},
     outlets::{Command, Older, Outlets, Status, put},
     viewer::Viewer,
 };
@@ -25,6 +31,7 @@ use super::Who;
 use crate::{
     parts::{
         QueryBar, ServicePicker, StyleBar,
+        log_time::LogClock,
         log_view::{LogStyle, LogView},
     },
     paths, rpc,
@@ -40,31 +47,63 @@ pub fn Logs() -> impl IntoView {
     let query = use_query_map();
     let view = Memo::new(move |_| query.with(|query| LogView::read(&|name| query.get_all(name).unwrap_or_default())));
     let out = Outlets::new();
+    provide_context(Desk { view, out });
+    effect(move || {
+        // What was wanted is there, or something else is by now.
+        view.track();
+        put(out.want, None);
+    });
     let list = NodeRef::<html::Div>::new();
     run_viewer(list, view, out);
     keep_style(out.style);
     follow_links(out);
     let services = RwSignal::new(None);
     let ask_services = Callback::new(move |()| ask_services(services));
+    let is_logql = Memo::new(move |_| out.want.get() == Some(true) || view.with(|view| !view.query.is_empty()));
+    let is_metric = Memo::new(move |_| view.with(LogView::is_metric));
+    let settled = desk::settled();
+    // Who may not read lines is not asked about them.
+    let may = Memo::new(move |_| out.status.get() != Status::Refused);
+    let has_bars = Memo::new(move |_| may.get() && !is_metric.get() && !out.style.with(|style| style.no_bars));
+    let query = move || {
+        let text = view.with_untracked(|view| view.query.clone());
+        view! { <p class="query-coming">{text}</p> }.into_any()
+    };
     view! {
         <Title text="Logs"/>
-        <section class="logs-page" aria-labelledby="logs-title">
+        <section class="logs-page" aria-labelledby="logs-title" data-logql=move || is_logql.get().to_string()>
             <h1 id="logs-title" class="visually-hidden">"Logs"</h1>
             <div class="logs-bar">
                 <ServicePicker services=services chosen=Signal::derive(move || view.get().service) ask=ask_services choose=choose(view, out)/>
+                <RangeButton view=view out=out/>
                 <button type="button" class="button filters-open" popovertarget="filters" data-invalid=move || out.search_error.read().is_some().to_string()>
                     {move || view.with(filters_label)}
                 </button>
                 // On a narrow screen a popover, which the browser opens and closes; on a wide one the rest of the bar.
                 <div id="filters" class="filters" popover="auto">
-                    <QueryBar view=view go=out.go error=out.search_error hits=out.hits next=Callback::new(move |down| out.ask(Command::Match(down)))/>
+                    <QueryBar
+                        view=view
+                        go=out.go
+                        error=out.search_error
+                        hits=out.hits
+                        next=Callback::new(move |down| out.ask(Command::Match(down)))
+                        logql=is_logql.into()
+                        want=Callback::new(move |wanted| out.want.set((is_logql.get_untracked() != wanted).then_some(wanted)))
+                    >
+                        {place(desk::EDITOR, Signal::derive(move || may.get() && is_logql.get()), query)}
+                    </QueryBar>
                     <StyleBar style=out.style/>
                 </div>
             </div>
             <StatusLine out=out view=view/>
-            <div class="logs-box">
+            <div class="histogram-place" data-on=move || has_bars.get().to_string()>
+                {place(desk::HISTOGRAM, Signal::derive(move || settled.get() && has_bars.get()), || ().into_any())}
+            </div>
+            <div class="logs-box" data-numbers=move || is_metric.get().to_string()>
+                <div class="logs-progress" data-busy=move || out.is_busy().to_string()></div>
                 <div class="log-list virtual-list" role="log" aria-live="off" aria-label="Log lines" tabindex="0" node_ref=list></div>
                 <Over out=out view=view/>
+                <div class="numbers-place">{place(desk::NUMBERS, Signal::derive(move || may.get() && is_metric.get()), || ().into_any())}</div>
             </div>
             <p class="visually-hidden" role="status">{out.said}</p>
         </section>
@@ -141,6 +180,15 @@ fn run_viewer(list: NodeRef<html::Div>, view: Memo<LogView>, out: Outlets) {
             viewer.show(view);
         }
     });
+    let viewer = held.clone();
+    effect(move || {
+        let needles = out.needles.get();
+        // A new query comes with its view.
+        view.track();
+        if let Some(viewer) = viewer.borrow().as_ref().filter(|_| made.get()) {
+            viewer.mark(needles);
+        }
+    });
     effect(move || {
         if out.commands.with(Vec::is_empty) {
             return;
@@ -180,6 +228,60 @@ fn follow_links(out: Outlets) {
     });
 }
 
+/// The range in words; its panel comes when somebody looks for it.
+#[component]
+fn RangeButton(view: Memo<LogView>, out: Outlets) -> impl IntoView {
+    let wanted = RwSignal::new(false);
+    let label = RwSignal::new(view.with_untracked(|view| range_label(view, None)));
+    effect(move || {
+        let clock = LogClock::new(&LogStyle { relative: false, ..out.style.get() });
+        label.set(view.with(|view| range_label(view, Some(&clock))));
+    });
+    view! {
+        <button
+            type="button"
+            class="button range-open"
+            popovertarget="ranges"
+            aria-label="Time range"
+            title=label
+            on:pointerenter=move |_| desk::RANGES.expect()
+            on:click=act(move |_| wanted.set(true))
+        >
+            {label}
+            " ▾"
+        </button>
+        <div id="ranges" class="range-panel" popover="auto" role="group" aria-label="Choose a time range">
+            {place(desk::RANGES, wanted.into(), || view! { <p class="picker-note">"Loading…"</p> }.into_any())}
+        </div>
+    }
+    .into_any()
+}
+
+/// `All times`, `Last 15 min`, `11-22 16:36 – 16:51`. Without a clock (on the server) instants are as in the address.
+fn range_label(view: &LogView, clock: Option<&LogClock>) -> String {
+    let instant = |text: &str| match (Timestamp::parse_rfc3339(text), clock) {
+        (Some(at), Some(clock)) => {
+            let shown = clock.show(at);
+            [&shown.date, " ", &shown.time].concat()
+        }
+        _ => text.to_owned(),
+    };
+    match (&*view.from, view.is_past()) {
+        ("", false) => "All times".to_owned(),
+        ("", true) => ["Until ", &instant(&view.to)].concat(),
+        (from, false) => match from.strip_prefix('-') {
+            Some(span) => ["Last ", span].concat(),
+            None => ["Since ", &instant(from)].concat(),
+        },
+        (from, true) => {
+            let (from, to) = (instant(from), instant(&view.to));
+            // The day once, where it is the same.
+            let same = from.split_once(' ').zip(to.split_once(' ')).filter(|((one, _), (other, _))| one == other);
+            [&*from, " – ", same.map_or(&*to, |(_, (_, time))| time)].concat()
+        }
+    }
+}
+
 /// How it stands with the lines, in a word and a dot, and what else is to be told.
 #[component]
 fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
@@ -190,15 +292,18 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
         Status::Lost(seconds) => ["Connection to the console lost, trying again in ", &seconds.to_string(), " s"].concat(),
         Status::Ended => "Ended: the container is gone".to_owned(),
         Status::Still => "Around the line of a link".to_owned(),
+        Status::Searching => "Searching…".to_owned(),
+        Status::Past => "Past".to_owned(),
+        Status::Numbers => "Numbers".to_owned(),
         Status::Refused => "Not permitted".to_owned(),
         Status::BadSearch => "Nothing is searched".to_owned(),
         Status::Failed(_) => "Not connected".to_owned(),
     };
     let state = move || match out.status.get() {
         Status::Live => "live",
-        Status::Connecting => "connecting",
+        Status::Connecting | Status::Searching => "connecting",
         Status::DockerAway | Status::Lost(_) => "lost",
-        Status::Ended | Status::Still => "still",
+        Status::Ended | Status::Still | Status::Past | Status::Numbers => "still",
         Status::Refused | Status::BadSearch | Status::Failed(_) => "failed",
     };
     let older = move || match out.older.get() {
@@ -209,8 +314,19 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
         Older::Failed(why) => Some("Older lines did not load: ".to_owned() + &why),
     };
     let what = move || {
-        let service = view.get().service;
-        if service.is_empty() { "All services".to_owned() } else { service.join(", ") }
+        let view = view.get();
+        match (view.query.is_empty(), view.service.is_empty()) {
+            (false, _) => String::new(),
+            (true, true) => "All services".to_owned(),
+            (true, false) => view.service.join(", "),
+        }
+    };
+    let scanned = move || {
+        let stats = out.scanned.get()?;
+        // A count may be answered from what is known of blocks, without their text.
+        let bytes = if stats.bytes_scanned == 0 { String::new() } else { [", ", &text::bytes(stats.bytes_scanned)].concat() };
+        let time = text::grouped(stats.elapsed_ms);
+        Some(["Scanned ", &text::counted(stats.lines_scanned, "line", "lines"), &bytes, " in ", &time, " ms"].concat())
     };
     view! {
         <div class="logs-status" data-paused=move || out.paused.get().to_string()>
@@ -220,6 +336,7 @@ fn StatusLine(out: Outlets, view: Memo<LogView>) -> impl IntoView {
             <PauseBar out=out/>
             <span class="logs-what">{move || what()}</span>
             <span class="logs-note">{move || older()}</span>
+            <span class="logs-note logs-scanned">{move || scanned()}</span>
             <span class="logs-note" data-kind="warning">
                 {move || out.warning.get()}
             </span>
@@ -240,8 +357,8 @@ fn PauseBar(out: Outlets) -> impl IntoView {
         Nothing,
     }
     let shown = Memo::new(move |_| match (out.status.get(), out.paused.get()) {
-        (Status::Refused | Status::BadSearch | Status::Failed(_), _) => Shown::Nothing,
-        (Status::Still, _) => Shown::NotLive,
+        (Status::Refused | Status::BadSearch | Status::Failed(_) | Status::Searching | Status::Numbers, _) => Shown::Nothing,
+        (Status::Still | Status::Past, _) => Shown::NotLive,
         (_, true) => Shown::Paused,
         (_, false) => Shown::Pause,
     });
@@ -280,6 +397,16 @@ fn PauseBar(out: Outlets) -> impl IntoView {
 /// What stands in place of lines.
 #[component]
 fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
+    let all_times = move || {
+        view.get().is_ranged().then(|| {
+            view! {
+                <button type="button" class="button" on:click=act(move |_| out.go.set(Some((view.get_untracked().ranged("", ""), true))))>
+                    "Show all times"
+                </button>
+            }
+            .into_any()
+        })
+    };
     let clear = move || {
         view.get().is_filtered().then(|| {
             view! {
@@ -307,6 +434,7 @@ fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
             Some(("Your role does not include logs".to_owned(), "Lines are for developers, operators and administrators.".to_owned()))
         }
         _ if !out.empty.get() => None,
+        Status::Past => Some(("No lines in this range".to_owned(), "Another range may have some.".to_owned())),
         _ if view.get().is_filtered() => Some(("Nothing matches".to_owned(), "New lines that match appear here by themselves.".to_owned())),
         Status::Ended => Some(("No lines".to_owned(), "The container is gone and has left nothing.".to_owned())),
         _ => Some(("No lines yet".to_owned(), "They appear here as they are written.".to_owned())),
@@ -318,10 +446,31 @@ fn Over(out: Outlets, view: Memo<LogView>) -> impl IntoView {
                 <p class="empty-title">{title}</p>
                 <p>{detail}</p>
                 {move || clear()}
+                {move || all_times()}
                 {move || retry()}
             </div>
         };
         Some(over.into_any())
     };
     view! { {move || over()} }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_told_in_few_words() {
+        for (from, to, expect) in [
+            ("", "", "All times"),
+            ("", "now", "All times"),
+            ("-15m", "", "Last 15m"),
+            ("-1h", "now", "Last 1h"),
+            ("2026-11-22T16:36:00Z", "", "Since 2026-11-22T16:36:00Z"),
+            ("", "-5m", "Until -5m"),
+            ("-1h", "-5m", "-1h – -5m"),
+        ] {
+            assert_eq!(range_label(&LogView::default().ranged(from, to), None), expect);
+        }
+    }
 }

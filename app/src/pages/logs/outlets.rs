@@ -1,6 +1,7 @@
 //! What the viewer tells the page, and what the page tells the viewer: signals, so that neither holds the other.
 
 use leptos::prelude::*;
+use model::ScanStats;
 
 use crate::parts::log_view::{LogStyle, LogView};
 
@@ -17,6 +18,11 @@ pub enum Status {
     Ended,
     /// Around the line of a permalink.
     Still,
+    /// A range that has ended: its lines are being looked for, or are there.
+    Searching,
+    Past,
+    /// A metric query: there are numbers in place of lines.
+    Numbers,
     /// This person may not read logs.
     Refused,
     /// The console takes the search for none, and there are no lines of an earlier one.
@@ -46,6 +52,8 @@ pub enum Command {
     Match(bool),
     /// Connects anew after a failure.
     Retry,
+    /// Names of fields of the lines that are here, into `fields`.
+    Fields,
 }
 
 #[derive(Clone, Copy)]
@@ -69,6 +77,15 @@ pub struct Outlets {
     /// Where to go: the view, and whether the way back leads to the present one.
     pub go: RwSignal<Option<(LogView, bool)>>,
     pub commands: RwSignal<Vec<Command>>,
+    /// That LogQL is wanted in place of words, or words in place of it: the editor translates.
+    pub want: RwSignal<Option<bool>>,
+    pub fields: RwSignal<Vec<String>>,
+    /// Goes up when the same query is asked once more.
+    pub turn: RwSignal<u32>,
+    /// What the last search looked at.
+    pub scanned: RwSignal<Option<ScanStats>>,
+    /// What a query looks for in lines, to be marked in them: a text, and whether its case does not matter.
+    pub needles: RwSignal<Vec<(String, bool)>>,
 }
 
 impl Outlets {
@@ -86,7 +103,17 @@ impl Outlets {
             style: RwSignal::new(LogStyle::default()),
             go: RwSignal::new(None),
             commands: RwSignal::new(Vec::new()),
+            want: RwSignal::new(None),
+            fields: RwSignal::new(Vec::new()),
+            turn: RwSignal::new(0),
+            scanned: RwSignal::new(None),
+            needles: RwSignal::new(Vec::new()),
         }
+    }
+
+    /// Whether a search runs.
+    pub fn is_busy(self) -> bool {
+        matches!(self.status.get(), Status::Connecting | Status::Searching) || self.older.get() == Older::Loading
     }
 
     pub fn ask(self, command: Command) {

@@ -14,7 +14,7 @@ use std::{
 
 use leptos::prelude::*;
 use loglines::ansi;
-use model::{Entry, EntryId, LogAsk, ServerMsg};
+use model::{Entry, EntryId, LogAsk, ServerMsg, Timestamp};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Element, Event, EventTarget, HtmlElement, ResizeObserver};
 
@@ -84,6 +84,8 @@ pub(super) struct State {
     inbox: Vec<ServerMsg>,
     scheduled: bool,
     pub whole: BTreeMap<EntryId, String>,
+    /// The beginning of a live range: the socket's first lines may be older.
+    since: Option<Timestamp>,
     several: bool,
     arrived: u64,
     seconds: u32,
@@ -157,6 +159,7 @@ impl Viewer {
             inbox: Vec::new(),
             scheduled: false,
             whole: BTreeMap::new(),
+            since: None,
             several: false,
             arrived: 0,
             seconds: 0,
@@ -238,6 +241,7 @@ impl Viewer {
             let mut state = self.state.borrow_mut();
             state.wanted = view.clone();
             let ask = view.ask();
+            // A LogQL query comes checked from the editor; one in a link is asked for at once.
             let is_new = ask.regex && (ask.search != state.ask.search || !state.ask.regex);
             // With nothing to keep it is asked for the lines at once.
             is_new && state.generation > 0 && self.out.status.get_untracked() != Status::BadSearch
@@ -254,7 +258,10 @@ impl Viewer {
             let restart = state.generation == 0 || ask != state.ask || moved || (view.at.is_none() && state.view.at.is_some());
             (state.ask, state.view) = (ask, view);
             put(self.out.search_error, marker.as_ref().err().filter(|_| state.view.highlight).cloned());
-            state.marker = Rc::new(marker.unwrap_or(Marker::Nothing));
+            // What a query looks for the editor knows.
+            if state.view.query.is_empty() {
+                state.marker = Rc::new(marker.unwrap_or(Marker::Nothing));
+            }
             if !restart {
                 let hit = state.hit();
                 state.buffer.find_hits(&*hit);
@@ -271,7 +278,7 @@ impl Viewer {
 
     /// Begins anew with what the view asks for.
     pub(super) fn restart(&self) {
-        let at = {
+        let (at, is_past, is_metric) = {
             let mut state = self.state.borrow_mut();
             state.generation += 1;
             state.socket = None;
@@ -282,15 +289,19 @@ impl Viewer {
             (state.older_busy, state.newer_busy, state.has_newer) = (false, false, false);
             (state.tries, state.settled, state.told_pause, state.has_older) = (0, false, false, true);
             state.spoil_all();
-            state.follow = state.view.at.is_none();
-            state.view.at
+            state.follow = !state.is_still();
+            state.since = since(&state.view.from);
+            (state.view.at, state.view.is_past(), state.view.is_metric())
         };
         put(self.out.warning, None);
         put(self.out.older, Older::Idle);
-        put(self.out.status, Status::Connecting);
+        put(self.out.scanned, None);
+        put(self.out.status, if is_past { Status::Searching } else { Status::Connecting });
         self.draw();
         match at {
+            _ if is_metric => put(self.out.status, Status::Numbers),
             Some(id) => self.load_around(id),
+            None if is_past => self.load_past(),
             None => self.connect(),
         }
     }
@@ -318,12 +329,28 @@ impl Viewer {
         self.draw();
     }
 
+    /// Marks the texts that a query looks for.
+    pub fn mark(&self, needles: Vec<(String, bool)>) {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.view.query.is_empty() {
+                return;
+            }
+            state.marker = Rc::new(if needles.is_empty() { Marker::Nothing } else { Marker::Texts(needles) });
+            let hit = state.hit();
+            state.buffer.find_hits(&*hit);
+            state.spoil_all();
+        }
+        self.draw();
+    }
+
     pub fn run(&self, command: Command) {
         match command {
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
             Command::Match(down) => self.seek(down, &|_, row| row.hit),
             Command::Retry => self.restart(),
+            Command::Fields => put(self.out.fields, self.state.borrow().buffer.field_names()),
         }
     }
 
@@ -357,8 +384,14 @@ impl Viewer {
         let anchor = state.hold();
         for frame in std::mem::take(&mut state.inbox) {
             match frame {
-                ServerMsg::Logs { entries } => {
+                ServerMsg::Logs { mut entries } => {
                     state.tries = 0;
+                    if let Some(since) = state.since {
+                        let all = entries.len();
+                        entries.retain(|entry| entry.timestamp >= since);
+                        // Of the first lines; one that comes late later on says nothing of those between.
+                        state.has_older &= state.settled || entries.len() == all;
+                    }
                     state.arrived += entries.len() as u64;
                     state.buffer.push_live(entries, state.follow, &*hit);
                 }
@@ -480,6 +513,7 @@ impl Viewer {
             open: row.open,
             selected: state.selected == Some(row.key()),
             with_service: state.several,
+            with_labels: !state.view.query.is_empty(),
             raw: state.style.raw,
             time: state.clock.show(entry.id.at),
             marker: &state.marker,
@@ -537,7 +571,7 @@ impl Viewer {
     pub(super) fn pause(&self) {
         {
             let mut state = self.state.borrow_mut();
-            if state.view.at.is_some() || !state.follow {
+            if state.is_still() || !state.follow {
                 return;
             }
             state.follow = false;
@@ -555,7 +589,10 @@ impl Viewer {
             {
                 let _ = selection.remove_all_ranges();
             }
-            let leave = state.view.at.is_some().then(|| LogView { at: None, ..state.view.clone() });
+            let leave = state.is_still().then(|| match state.view.is_past() {
+                true => state.view.ranged("", ""),
+                false => LogView { at: None, ..state.view.clone() },
+            });
             if leave.is_none() {
                 state.follow = true;
                 state.buffer.look_away();
@@ -629,7 +666,18 @@ fn gap_says(gap: &Gap) -> (String, bool) {
     }
 }
 
+/// The instant that a range begins at, by the browser's clock; none for one that the console has to refuse.
+fn since(from: &str) -> Option<Timestamp> {
+    let now = Timestamp((js_sys::Date::now() * 1e6) as i64);
+    Timestamp::parse_param(from, now).ok()
+}
+
 impl State {
+    /// Whether nothing new comes in: a range that has ended, or the surroundings of a line.
+    pub fn is_still(&self) -> bool {
+        self.view.at.is_some() || self.view.is_past()
+    }
+
     /// The place to keep; none while following, which keeps the end.
     pub fn hold(&mut self) -> Option<Anchor> {
         if self.follow { None } else { self.buffer.anchor(self.scroll) }
