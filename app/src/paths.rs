@@ -9,11 +9,12 @@ pub const LOGOUT: &str = "/logout";
 pub const SETUP: &str = "/setup";
 pub const ACCOUNT: &str = "/account";
 pub const USERS: &str = "/users";
+pub const STORAGE: &str = "/storage";
 pub const API_DOCS: &str = "/api/docs";
 
 /// The pages a signed-in person can go to, for tests and the command palette.
-pub fn all() -> [&'static str; 4] {
-    [OVERVIEW, LOGS, ACCOUNT, USERS]
+pub fn all() -> [&'static str; 5] {
+    [OVERVIEW, LOGS, STORAGE, ACCOUNT, USERS]
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986 §2.3).
@@ -81,7 +82,8 @@ pub fn ask_query(ask: &LogAsk) -> Vec<(&'static str, String)> {
     query
 }
 
-fn with_query(path: &str, query: &[(&'static str, String)]) -> String {
+/// An address with a query, percent-encoded.
+pub fn with_query(path: &str, query: &[(&'static str, String)]) -> String {
     let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }

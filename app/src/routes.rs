@@ -11,17 +11,18 @@ use leptos_router::{
 use crate::{
     late,
     late::Late,
-    pages::{Account, Frame, Login, Logs, NotFound, Overview, Setup, Users},
+    pages::{Account, Frame, Login, Logs, NotFound, Overview, Setup, Storage, Users},
     paths,
     ui::Clock,
 };
 
 const OVERVIEW: Late = late!(overview, overview, view! { <Overview/> });
 const ACCOUNT: Late = late!(people, account, view! { <Account/> });
+const STORAGE: Late = late!(storage, storage, view! { <Storage/> });
 const USERS: Late = late!(people, users, view! { <Users/> });
 
 /// The pages whose code comes when it is needed, by path; a page with parameters by what stands before them.
-const LATE: &[(&str, Late)] = &[(paths::OVERVIEW, OVERVIEW), (paths::ACCOUNT, ACCOUNT), (paths::USERS, USERS)];
+const LATE: &[(&str, Late)] = &[(paths::OVERVIEW, OVERVIEW), (paths::STORAGE, STORAGE), (paths::ACCOUNT, ACCOUNT), (paths::USERS, USERS)];
 
 /// What the page at `path` needs beside the main module.
 pub fn late(path: &str) -> Option<Late> {
@@ -52,6 +53,7 @@ pub fn App() -> impl IntoView {
                 <FlatRoutes fallback=|| view! { <NotFound/> }.into_any()>
                     <Route path=path!("/") view=OVERVIEW ssr=SsrMode::Async/>
                     <Route path=path!("/logs") view=|| view! { <Logs/> }.into_any() ssr=SsrMode::Async/>
+                    <Route path=path!("/storage") view=STORAGE ssr=SsrMode::Async/>
                     <Route path=path!("/account") view=ACCOUNT ssr=SsrMode::Async/>
                     <Route path=path!("/users") view=USERS ssr=SsrMode::Async/>
                 </FlatRoutes>

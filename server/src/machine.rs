@@ -37,8 +37,8 @@ fn memory(meminfo: &str) -> (u64, u64) {
     (field("MemTotal").unwrap_or_default() * 1024, field("MemAvailable").unwrap_or_default() * 1024)
 }
 
-/// Size and free space of the file system of the data directory, in bytes.
-fn disk(path: &std::path::Path) -> (u64, u64) {
+/// Size and free space of the file system of a directory, in bytes; 0 where it cannot be asked.
+pub fn disk(path: &std::path::Path) -> (u64, u64) {
     rustix::fs::statvfs(path).map_or((0, 0), |fs| (fs.f_blocks * fs.f_frsize, fs.f_bavail * fs.f_frsize))
 }
 

@@ -1,10 +1,17 @@
 //! What stands around every page of a signed-in person: the bar with the ways to go, the palette, the sheet of keys, the toasts.
 
-use leptos::{ev, html, prelude::*, task::spawn_local};
+use leptos::{
+    ev, html,
+    prelude::*,
+    reactive::{computed::ScopedFuture, owner::Owner},
+    task::spawn_local,
+};
 use leptos_router::hooks::{use_location, use_navigate};
-use model::{Me, Permission, Role};
+use model::{Me, Permission, Role, searches::SavedSearch};
 
 use crate::{
+    late,
+    late::Late,
     parts::{CommandPalette, ThemeSelect, command_palette::Place},
     paths, routes, rpc,
     rpc::Failure,
@@ -106,7 +113,7 @@ fn Bar(who: Who, theme: Theme, path: Memo<String>, palette: RwSignal<bool>) -> i
         view! { <a href=href aria-current=move || (path.get() == href).then_some("page") on:pointerenter=expect>{name}</a> }
     };
     let allowed = move || {
-        let logs = who.may(Permission::LogsRead).then(|| link(paths::LOGS, "Logs"));
+        let logs = who.may(Permission::LogsRead).then(|| [link(paths::LOGS, "Logs"), link(paths::STORAGE, "Storage")]);
         let users = who.may(Permission::UsersManage).then(|| link(paths::USERS, "Users"));
         Some(view! { {logs} {users} }.into_any())
     };
@@ -179,6 +186,8 @@ fn explain(role: Role) -> &'static str {
 fn Palette(who: Who, open: RwSignal<bool>) -> impl IntoView {
     let places = RwSignal::new(Vec::new());
     let navigate = use_navigate();
+    provide_context(SavedPlaces(places));
+    let owner = Owner::current();
     effect(move || {
         if !open.get() {
             return;
@@ -192,16 +201,42 @@ fn Palette(who: Who, open: RwSignal<bool>) -> impl IntoView {
                 let place = |service: model::Service| Place { href: paths::logs_of(&service.id), name: service.id, kind: "service" };
                 places.update(|places| places.extend(services.into_iter().map(place)));
             });
+            if let Some(owner) = &owner {
+                // Without it the searches are still on the page of the logs.
+                let fetch = async move { drop((SAVED.view)().await) };
+                owner.with(|| spawn_local(ScopedFuture::new_untracked(fetch)));
+            }
         }
     });
     let go = Callback::new(move |href: String| navigate(&href, leptos_router::NavigateOptions::default()));
     view! { <CommandPalette open=open places=places go=go/> }
 }
 
+/// The palette's list, for what comes late.
+#[derive(Clone, Copy)]
+struct SavedPlaces(RwSignal<Vec<Place>>);
+
+/// Not a view: it adds the person's saved searches to the palette.
+const SAVED: Late = late!(places, saved_places, saved_places());
+
+fn saved_places() {
+    let SavedPlaces(places) = expect_context();
+    spawn_local(async move {
+        let Ok(found) = rpc::searches::searches().await else { return };
+        let place = |search: SavedSearch| Place { name: search.name, kind: "search", href: [paths::LOGS, "?", &search.query].concat() };
+        let saved: Vec<Place> = found.saved.into_iter().map(place).collect();
+        places.try_update(|places| {
+            places.retain(|place| place.kind != "search");
+            places.extend(saved);
+        });
+    });
+}
+
 fn pages(manages_users: bool, reads_logs: bool) -> Vec<Place> {
     let all = [
         ("Overview", paths::OVERVIEW, true),
         ("Logs", paths::LOGS, reads_logs),
+        ("Storage", paths::STORAGE, reads_logs),
         ("Users", paths::USERS, manages_users),
         ("Account", paths::ACCOUNT, true),
     ];

@@ -8,6 +8,7 @@ pub mod logs;
 pub mod not_found;
 pub mod overview;
 pub mod setup;
+pub mod storage;
 pub mod users;
 
 pub use account::Account;
@@ -18,4 +19,5 @@ pub use logs::Logs;
 pub use not_found::NotFound;
 pub use overview::Overview;
 pub use setup::Setup;
+pub use storage::Storage;
 pub use users::Users;

@@ -8,7 +8,7 @@ use crate::ui::{act, dialog::follow, effect, text};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     pub name: String,
-    /// What it is: `page`, `service`.
+    /// What it is: `page`, `service`, `search`.
     pub kind: &'static str,
     pub href: String,
 }

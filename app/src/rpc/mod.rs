@@ -3,6 +3,9 @@
 
 pub mod logs;
 pub mod me;
+pub mod patterns;
+pub mod searches;
+pub mod storage;
 pub mod system;
 pub mod users;
 

@@ -60,7 +60,7 @@ fn the_patterns_are_the_same() {
             );
         }
         let start = 1_795_365_360;
-        let got = drain::merge(streams.values(), start * 1_000_000_000, (start + 660) * 1_000_000_000, 60_000_000_000);
+        let got = drain::merge(streams.values(), start * 1_000_000_000, (start + 660) * 1_000_000_000, 60_000_000_000, Patterns::MIN_LINES);
         let samples: Vec<_> = samples.iter().enumerate().map(|(at, lines)| (start + 60 * at as i64, *lines)).collect();
         let [only] = &got[..] else { panic!("{got:#?}") };
         assert_eq!((only.pattern.as_str(), only.level.as_str(), &only.samples), (pattern, level, &samples));

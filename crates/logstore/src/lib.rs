@@ -34,7 +34,7 @@ pub use batch::{Appended, NewEntry, Outcome, StreamBatch};
 pub use config::{Config, Sync};
 pub use damage::Damage;
 pub use error::{AppendError, OpenError, Refused};
-pub use lookup::Volume;
+pub use lookup::{Kept, Volume};
 pub use open::Recovery;
 pub use part::StorePart;
 pub use retain::Removed;

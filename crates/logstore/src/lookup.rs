@@ -21,7 +21,42 @@ pub struct Volume {
     pub parts: u64,
 }
 
+/// All that is kept of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub stream: Arc<StreamRef>,
+    pub lines: u64,
+    /// Of text.
+    pub bytes: u64,
+    /// Of its blocks and their filters; lines in memory are in none.
+    pub disk_bytes: u64,
+    /// Of the lines, nanoseconds.
+    pub oldest: i64,
+    pub newest: i64,
+}
+
 impl Store {
+    /// What is kept of each stream, from what is known without reading: damaged blocks are left out, as are streams without lines.
+    pub fn kept(&self) -> Vec<Kept> {
+        let of = |stream: &Arc<crate::stream::Stream>| {
+            let state = stream.state();
+            let (mut lines, mut bytes) = state.head.counts();
+            let mut bounds = state.head.bounds();
+            let mut disk_bytes = 0;
+            for block in state.blocks.iter().filter(|block| !block.is_bad()) {
+                let header = &block.header;
+                lines += u64::from(header.rows);
+                bytes += u64::from(header.raw);
+                let sections = header.sections.iter().chain([&header.filter]);
+                disk_bytes += u64::from(header.len) + sections.map(|section| u64::from(section.len)).sum::<u64>();
+                bounds = Some(bounds.map_or((header.min, header.max), |(min, max)| (min.min(header.min), max.max(header.max))));
+            }
+            let (oldest, newest) = bounds?;
+            Some(Kept { stream: Arc::clone(&stream.reference), lines, bytes, disk_bytes, oldest, newest })
+        };
+        self.catalog().all().filter_map(of).collect()
+    }
+
     /// Streams that may have lines within `[start, end)` nanoseconds: by the bounds of their blocks.
     pub fn series(&self, matchers: &[LabelMatcher], start: i64, end: i64) -> Vec<Arc<StreamRef>> {
         let mut found = Vec::new();

@@ -116,6 +116,11 @@ impl Counters {
 }
 
 impl Store {
+    /// What came in since the store was opened: cheap.
+    pub fn ingested(&self) -> Ingested {
+        self.counters.with(|inner| inner.ingested.clone())
+    }
+
     pub fn status(&self) -> Status {
         let mut status = self.counters.with(|inner| Status {
             ingested: inner.ingested.clone(),

@@ -96,6 +96,11 @@ pub struct Maintained {
 }
 
 impl Store {
+    /// As it was opened.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Does what is due: syncs, seals, merges, removes. To be called about every second from a thread that may be busy
     /// for a while.
     pub fn maintain(&self, now_ns: i64) -> Maintained {

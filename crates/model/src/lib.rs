@@ -5,8 +5,11 @@ pub mod account;
 pub mod ids;
 pub mod live;
 pub mod log;
+pub mod patterns;
 pub mod problem;
+pub mod searches;
 pub mod status;
+pub mod storage;
 pub mod time;
 
 pub use account::{Me, Permission, Role, SessionSummary, TokenSummary, UserSummary};

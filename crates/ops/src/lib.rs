@@ -9,6 +9,7 @@ pub mod cx;
 pub mod error;
 pub mod live;
 pub mod logs;
+pub mod searches;
 pub mod sockets;
 pub mod source;
 pub mod system;

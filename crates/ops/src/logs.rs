@@ -1,21 +1,25 @@
 //! Logs: which services there are, a page of lines, the lines around one, counts over time.
 
+mod export;
 mod filter;
 mod logql;
 mod page;
+mod patterns;
 mod query;
 mod selector;
 mod services;
+mod storage;
 
 use std::sync::Arc;
 
 pub use filter::{FieldMatch, Filter, TextMatch};
-pub use logql::{entry_of, parse};
+pub use logql::{entry_of, parse, service_of};
 pub(crate) use logql::{within, within_log};
 use model::{Direction, EntryId, Level, LogAsk, TimeRange, Timestamp};
 pub use page::entry;
 pub use query::QuerySpan;
 pub use selector::{Selector, ServiceRef};
+pub use services::service_ids;
 
 use crate::error::Error;
 

@@ -80,6 +80,21 @@ impl Store for NoStore {
     async fn token_used(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
+    async fn searches(&self, _: &str) -> Result<model::searches::Searches, StoreError> {
+        Ok(model::searches::Searches::default())
+    }
+    async fn search_save(&self, _: &str, _: &model::searches::SavedSearch, _: AuditEvent) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn search_delete(&self, _: &str, _: &str, _: AuditEvent) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    async fn search_used(&self, _: &str, _: &str, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn search_made(&self, _: &str, _: &str, _: Timestamp, _: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
     async fn audit_append(&self, _: AuditEvent) -> Result<(), StoreError> {
         Ok(())
     }

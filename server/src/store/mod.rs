@@ -1,8 +1,9 @@
-//! Users, sessions and the audit log in SQLite or Postgres: one set of migrations, one set of SQL. Knows nothing of HTTP; the
+//! Users, sessions, searches and the audit log in SQLite or Postgres: one set of migrations, one set of SQL. Knows nothing of HTTP; the
 //! rules of who may do what are in `ops`, the rules that need a transaction (names, the last administrator, the chain) are here.
 
 mod audit;
 mod open;
+mod searches;
 mod sessions;
 mod tokens;
 mod tower;
@@ -12,7 +13,10 @@ mod write;
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use model::{Role, Timestamp};
+use model::{
+    Role, Timestamp,
+    searches::{SavedSearch, Searches},
+};
 use ops::{
     access::{AuditEvent, AuditRecord},
     source::{Store, StoreError, StoredSession, StoredToken, User},
@@ -148,6 +152,26 @@ impl Store for SqlStore {
 
     async fn token_used(&self, key: &str, at: Timestamp) -> Result<(), StoreError> {
         tokens::used(self.write().await?, key, at).await
+    }
+
+    async fn searches(&self, user_id: &str) -> Result<Searches, StoreError> {
+        searches::all(&self.pool, user_id).await
+    }
+
+    async fn search_save(&self, user_id: &str, search: &SavedSearch, event: AuditEvent) -> Result<(), StoreError> {
+        searches::save(self.write().await?, user_id, search, event).await
+    }
+
+    async fn search_delete(&self, user_id: &str, id: &str, event: AuditEvent) -> Result<bool, StoreError> {
+        searches::delete(self.write().await?, user_id, id, event).await
+    }
+
+    async fn search_used(&self, user_id: &str, id: &str, at: Timestamp) -> Result<(), StoreError> {
+        searches::used(self.write().await?, user_id, id, at).await
+    }
+
+    async fn search_made(&self, user_id: &str, query: &str, at: Timestamp, keep: usize) -> Result<(), StoreError> {
+        searches::made(self.write().await?, user_id, query, at, keep).await
     }
 
     async fn audit_append(&self, event: AuditEvent) -> Result<(), StoreError> {

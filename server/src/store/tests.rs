@@ -4,6 +4,7 @@
 mod chain;
 mod files;
 mod postgres;
+mod searches;
 mod sessions;
 mod users;
 
@@ -61,6 +62,8 @@ async fn suite(fresh: impl AsyncFn(&'static str) -> String) {
         sessions::an_ended_one_is_not_saved_back,
         sessions::a_new_id_replaces_the_old,
         sessions::expired_ones_are_gone,
+        searches::saved_ones_are_their_owners,
+        searches::made_ones_stand_once_and_the_newest_stay,
         chain::fifty_at_once_do_not_fork_it,
         chain::a_refused_change_leaves_no_record,
         chain::an_abandoned_request_holds_nobody_up,

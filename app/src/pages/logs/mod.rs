@@ -9,6 +9,7 @@ mod load;
 mod numbers;
 mod outlets;
 mod range;
+mod tools;
 mod viewer;
 
 use std::{cell::RefCell, rc::Rc};
@@ -25,6 +26,7 @@ use send_wrapper::SendWrapper;
 use self::{
     desk::{Desk, place},
     outlets::{Command, Older, Outlets, Status, put},
+    tools::{LogTools, LogToolsBar, LogToolsPlace},
     viewer::Viewer,
 };
 use super::Who;
@@ -57,6 +59,7 @@ pub fn Logs() -> impl IntoView {
     run_viewer(list, view, out);
     keep_style(out.style);
     follow_links(out);
+    let tools = LogTools::provide(view, out);
     let services = RwSignal::new(None);
     let ask_services = Callback::new(move |()| ask_services(services));
     let is_logql = Memo::new(move |_| out.want.get() == Some(true) || view.with(|view| !view.query.is_empty()));
@@ -94,6 +97,7 @@ pub fn Logs() -> impl IntoView {
                     </QueryBar>
                     <StyleBar style=out.style/>
                 </div>
+                <LogToolsBar tools=tools/>
             </div>
             <StatusLine out=out view=view/>
             <div class="histogram-place" data-on=move || has_bars.get().to_string()>
@@ -104,6 +108,7 @@ pub fn Logs() -> impl IntoView {
                 <div class="log-list virtual-list" role="log" aria-live="off" aria-label="Log lines" tabindex="0" node_ref=list></div>
                 <Over out=out view=view/>
                 <div class="numbers-place">{place(desk::NUMBERS, Signal::derive(move || may.get() && is_metric.get()), || ().into_any())}</div>
+                <LogToolsPlace tools=tools/>
             </div>
             <p class="visually-hidden" role="status">{out.said}</p>
         </section>

@@ -45,12 +45,18 @@ impl Patterns {
 
     /// The patterns of `[start_ns, end_ns)` by steps of `step_ns`, the most frequent first.
     pub fn answer(&self, start_ns: i64, end_ns: i64, step_ns: i64) -> Vec<PatternSeries> {
-        merge([self], start_ns, end_ns, step_ns)
+        merge([self], start_ns, end_ns, step_ns, Self::MIN_LINES)
     }
 }
 
-/// As [`Patterns::answer`], of several at once: equal patterns are one.
-pub fn merge<'p>(all: impl IntoIterator<Item = &'p Patterns>, start_ns: i64, end_ns: i64, step_ns: i64) -> Vec<PatternSeries> {
+/// As [`Patterns::answer`], of several at once: equal patterns are one. Those with fewer than `min_lines` are left out.
+pub fn merge<'p>(
+    all: impl IntoIterator<Item = &'p Patterns>,
+    start_ns: i64,
+    end_ns: i64,
+    step_ns: i64,
+    min_lines: u64,
+) -> Vec<PatternSeries> {
     let step_ns = step_ns.max(1_000_000_000);
     let mut merged: BTreeMap<(String, Box<str>), BTreeMap<i64, u64>> = BTreeMap::new();
     for (level, drain) in all.into_iter().flat_map(|patterns| &patterns.levels) {
@@ -68,7 +74,7 @@ pub fn merge<'p>(all: impl IntoIterator<Item = &'p Patterns>, start_ns: i64, end
         .map(|((pattern, level), samples)| {
             (samples.values().sum(), PatternSeries { pattern, level: level.into(), samples: samples.into_iter().collect() })
         })
-        .filter(|(lines, _)| *lines >= Patterns::MIN_LINES)
+        .filter(|(lines, _)| *lines >= min_lines)
         .collect();
     series.sort_by_key(|(lines, _)| std::cmp::Reverse(*lines));
     series.into_iter().map(|(_, series)| series).collect()

@@ -39,6 +39,8 @@ actions! {
     SystemRead = "system.read", None;
     ServicesList = "services.list", Some(Permission::LogsRead);
     LogsRead = "logs.read", Some(Permission::LogsRead);
+    StorageRead = "storage.read", Some(Permission::LogsRead);
+    SearchesOwn = "searches.own", Some(Permission::LogsRead);
     LogsTail = "logs.tail", Some(Permission::LogsRead);
     LogsExport = "logs.export", Some(Permission::LogsExport);
     LogsWrite = "logs.write", Some(Permission::LogsWrite);

@@ -100,7 +100,7 @@ impl LogQuery {
     }
 }
 
-fn matcher(name: &str, op: MatchOp, value: impl Into<String>) -> Matcher {
+pub(super) fn matcher(name: &str, op: MatchOp, value: impl Into<String>) -> Matcher {
     Matcher { span: Span::default(), name: name.to_owned(), op, value: value.into() }
 }
 
@@ -150,22 +150,27 @@ fn levels(levels: &[Level]) -> Matcher {
     }
 }
 
-fn level(name: Option<&str>) -> Level {
+pub(super) fn level(name: Option<&str>) -> Level {
     match name {
         Some("critical") => Level::Fatal,
         name => name.and_then(|name| name.parse().ok()).unwrap_or_default(),
     }
 }
 
+/// The name of the service that a line of a query is of.
+pub fn service_of(row: &LogRow) -> &str {
+    let labels = &row.stream.labels;
+    labels.get("service").or_else(|| labels.get("service_name")).unwrap_or("unknown_service")
+}
+
 /// A line of a query as clients see it. Fields are what the query's parsers found; without parsers, what the line has.
 pub fn entry_of(row: &LogRow) -> Entry {
     let id = EntryId { at: Timestamp(row.at), stream: row.stream.hash, ordinal: row.ordinal };
-    let service = row.stream.labels.get("service").or_else(|| row.stream.labels.get("service_name"));
     let fields = if row.labels.parsed.is_empty() { loglines::fields::parse(&row.line) } else { Fields(row.labels.parsed.clone()) };
     Entry {
         id,
         timestamp: id.at,
-        service: service.unwrap_or("unknown_service").to_owned(),
+        service: service_of(row).to_owned(),
         level: level(row.labels.get("detected_level")),
         message: row.line.clone(),
         fields,
@@ -175,7 +180,7 @@ pub fn entry_of(row: &LogRow) -> Entry {
     }
 }
 
-fn scanned(stats: &StatsSnapshot, elapsed: std::time::Duration) -> ScanStats {
+pub(super) fn scanned(stats: &StatsSnapshot, elapsed: std::time::Duration) -> ScanStats {
     ScanStats { lines_scanned: stats.lines, bytes_scanned: stats.bytes, elapsed_ms: elapsed.as_millis() as u64 }
 }
 

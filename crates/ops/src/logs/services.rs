@@ -42,7 +42,7 @@ impl Ops {
             let order = |one: &SourceService| (one.key.project.clone(), one.key.name.clone(), one.key.host.clone());
             order(a).cmp(&order(b))
         });
-        let ids = ids(known.iter().map(|service| &service.key));
+        let ids = service_ids(known.iter().map(|service| &service.key));
         known
             .into_iter()
             .zip(ids)
@@ -82,7 +82,7 @@ fn shown(service: &ServiceRef) -> String {
 }
 
 /// The bare name where it is unique, else `project/name`, else `host/project/name`.
-fn ids<'a>(keys: impl Iterator<Item = &'a ServiceKey>) -> Vec<String> {
+pub fn service_ids<'a>(keys: impl Iterator<Item = &'a ServiceKey>) -> Vec<String> {
     let keys: Vec<_> = keys.collect();
     let mut by_name: HashMap<&str, u32> = HashMap::new();
     let mut by_project: HashMap<(&str, &str), u32> = HashMap::new();
@@ -121,7 +121,7 @@ mod tests {
             key("local", Some("blog"), "web"),
             key("far", Some("blog"), "web"),
         ];
-        let ids = ids(keys.iter());
+        let ids = service_ids(keys.iter());
         assert_eq!(ids, ["db", "shop/web", "/web", "local/blog/web", "far/blog/web"]);
         for (id, own) in ids.iter().zip(&keys) {
             let service = ServiceRef::parse(id).unwrap();

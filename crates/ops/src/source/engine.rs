@@ -9,8 +9,10 @@ use logql::{
     engine::{EngineError, LogParams, LogRow, Matrix, RangeParams, StatsSnapshot, Value},
     read::StreamRef,
 };
-use model::{Timestamp, status::Part};
+use model::{TimeRange, Timestamp, status::Part, storage::LogStorage};
 use tokio::sync::mpsc;
+
+use crate::access::Scope;
 
 /// An answer with what it took and what is missing from it.
 #[derive(Clone, Debug)]
@@ -107,6 +109,36 @@ pub enum TailItem {
 /// Rows of a long answer as they are found. Dropping the receiver ends the query.
 pub type Rows = mpsc::Receiver<Result<Vec<LogRow>, QueryError>>;
 
+/// What a pattern is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatternParams {
+    pub range: TimeRange,
+    pub step_ns: i64,
+}
+
+/// Like lines, as [`LogEngine::patterns`] finds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mined {
+    /// The most frequent first.
+    pub patterns: Vec<MinedPattern>,
+    /// Lines of the range that were looked at, the newest.
+    pub lines: u64,
+    /// Whether those are all of them.
+    pub is_whole: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinedPattern {
+    pub pattern: String,
+    /// As `detected_level` has it.
+    pub level: String,
+    /// Starts of steps in seconds, ascending, and the lines within. Steps begin with the range where spans are compared, else at
+    /// multiples of their length.
+    pub samples: Vec<(i64, u64)>,
+    /// Not there in the span before; `None` where nobody knows.
+    pub is_new: Option<bool>,
+}
+
 /// Something that keeps lines and answers LogQL. A future that is dropped ends its query.
 #[async_trait]
 pub trait LogEngine: Send + Sync {
@@ -135,4 +167,19 @@ pub trait LogEngine: Send + Sync {
 
     /// What the selector's streams hold within `[start, end)`, nanoseconds. Parts that lie across an end count in proportion.
     async fn volumes(&self, selector: &Selector, start: i64, end: i64) -> Result<Vec<StreamVolume>, QueryError>;
+
+    /// What repeats among the lines of a query. With `compare`, what is new against the span of the same length before.
+    ///
+    /// # Errors
+    /// [`QueryError`]; [`QueryError::Refused`] where it does not look for patterns.
+    async fn patterns(&self, log: &LogExpr, params: PatternParams, compare: bool, how: How) -> Result<Ran<Mined>, QueryError> {
+        let _ = (log, params, compare, how);
+        Err(QueryError::Refused { status: 501, message: "this log engine does not look for patterns".to_owned() })
+    }
+
+    /// What it keeps; within a scope only what is counted by stream. `None` where that is not known here, as of a Loki elsewhere.
+    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> Option<LogStorage> {
+        let _ = (now, scope);
+        None
+    }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::{
     Direction, EntryId, Labels, Level, Permission, Role, ScanStats, ServiceKind, ServiceStatus, StreamHash, TimeRange, Timestamp,
+    searches::{SavedSearch, Searches},
     status::{Part, SystemInfo},
 };
 
@@ -214,7 +215,7 @@ pub enum StoreError {
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Users, sessions, audit. Each change and its audit record are one transaction.
+/// Users, sessions, searches, audit. Each change and its audit record are one transaction.
 #[async_trait]
 pub trait Store: Send + Sync {
     async fn user_count(&self) -> Result<u64, StoreError>;
@@ -258,6 +259,18 @@ pub trait Store: Send + Sync {
     /// `false` where there was none.
     async fn token_delete(&self, key: &str, event: AuditEvent) -> Result<bool, StoreError>;
     async fn token_used(&self, key: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// The user's saved searches by name, and the searches made, newest first.
+    async fn searches(&self, user_id: &str) -> Result<Searches, StoreError>;
+    /// # Errors
+    /// [`StoreError::Taken`] where the user has one of that name.
+    async fn search_save(&self, user_id: &str, search: &SavedSearch, event: AuditEvent) -> Result<(), StoreError>;
+    /// `false` where the user has none of that id.
+    async fn search_delete(&self, user_id: &str, id: &str, event: AuditEvent) -> Result<bool, StoreError>;
+    /// When it was opened; nothing where there is none of that id.
+    async fn search_used(&self, user_id: &str, id: &str, at: Timestamp) -> Result<(), StoreError>;
+    /// Puts a search first among those made; of these the newest `keep` stay.
+    async fn search_made(&self, user_id: &str, query: &str, at: Timestamp, keep: usize) -> Result<(), StoreError>;
 
     async fn audit_append(&self, event: AuditEvent) -> Result<(), StoreError>;
     /// Records after `after`, oldest first.

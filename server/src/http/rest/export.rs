@@ -1,4 +1,5 @@
-//! Export: all lines of a range, streamed page by page; memory holds one page.
+//! Export: all lines of a range, streamed: as the engine finds them where it can, else page by page. Memory holds some batches or one
+//! page.
 
 use axum::{
     Extension,
@@ -6,13 +7,18 @@ use axum::{
     extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
-use futures::stream;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use http::header;
-use model::{Direction, Entry, Problem};
+use logql::engine::LogRow;
+use model::{Direction, Entry, LogPage, Problem, Timestamp};
 use ops::{
     OpCtx,
     access::{Action, AuditEvent, Outcome},
-    logs::LogQuery,
+    logs::{LogQuery, entry_of, service_of},
+    source::engine::{QueryError, Rows},
 };
 
 use super::{
@@ -85,24 +91,35 @@ impl Format {
                 serde_json::to_writer(&mut *out, entry).expect("entries serialise");
             }
             Self::Csv => {
-                let id = entry.id.to_string();
-                let timestamp = entry.timestamp.to_string();
-                let cells = [timestamp.as_str(), &entry.service, entry.level.as_str(), &entry.message, &id];
-                for (n, cell) in cells.into_iter().enumerate() {
-                    if n > 0 {
-                        out.push(b',');
-                    }
-                    csv_cell(cell, out);
-                }
-                out.extend_from_slice(b"\r\n");
+                csv_row([&entry.timestamp.to_string(), &entry.service, entry.level.as_str(), &entry.message, &entry.id.to_string()], out)
             }
-            Self::Txt => {
-                out.extend_from_slice(format!("{} {} ", entry.timestamp, entry.service).as_bytes());
-                out.extend_from_slice(entry.message.as_bytes());
-                out.push(b'\n');
-            }
+            Self::Txt => txt_line(&entry.timestamp.to_string(), &entry.service, &entry.message, out),
         }
     }
+
+    /// As [`Format::write`] writes the entry of the row; fields are looked for only where they are written.
+    fn write_row(self, row: &LogRow, first: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Ndjson | Self::Json | Self::Csv => self.write(&entry_of(row), first, out),
+            Self::Txt => txt_line(&Timestamp(row.at).to_string(), service_of(row), &row.line, out),
+        }
+    }
+}
+
+fn txt_line(timestamp: &str, service: &str, message: &str, out: &mut Vec<u8>) {
+    for part in [timestamp, " ", service, " ", message, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn csv_row(cells: [&str; 5], out: &mut Vec<u8>) {
+    for (n, cell) in cells.into_iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        csv_cell(cell, out);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// RFC 4180 §2: quoted where it must be, quotes doubled.
@@ -140,17 +157,53 @@ async fn export(
     ask.end_time.get_or_insert_with(|| "now".to_owned());
     // A `limit` is checked and then not used: an export is whole.
     let query = LogQuery { limit: LogQuery::MAX_LIMIT, ..LogQuery::parse(&ask, cx.now)? };
-    // The first page is read before the answer begins, so that an error is still an error.
-    let first = state.ops.log_export_page(&cx, &query).await?;
-    if let Some(warning) = first.warnings.first() {
-        return Err(Refusal(Problem { detail: format!("the export would not be whole: {}", warning.detail), ..warning.clone() }));
-    }
+    // The first lines are read before the answer begins, so that an error is still an error.
+    let lines = match state.ops.log_export_rows(&cx, &query).await? {
+        Some(mut rows) => {
+            let first = rows.recv().await.transpose().map_err(ops::Error::from)?;
+            rows_body(format, first, rows)
+        }
+        None => {
+            let first = state.ops.log_export_page(&cx, &query).await?;
+            if let Some(warning) = first.warnings.first() {
+                return Err(Refusal(Problem { detail: format!("the export would not be whole: {}", warning.detail), ..warning.clone() }));
+            }
+            pages_body(format, first, query, state, cx.clone())
+        }
+    };
     cx.audit
         .record(AuditEvent::new(&cx, "logs.export", ask.service.join(" "), Outcome::Done).detail(format!("format {}", format.extension())));
     let name =
         ask.service.first().map_or("logs", String::as_str).replace(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '.', "_");
     let disposition = format!("attachment; filename=\"{name}.{}\"", format.extension());
-    let head = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(format.head().as_bytes()))]);
+    let head = stream::iter([Ok(Bytes::from_static(format.head().as_bytes()))]);
+    let tail = stream::iter([Ok(Bytes::from_static(format.tail().as_bytes()))]);
+    let body = Body::from_stream(head.chain(lines).chain(tail));
+    Ok(([(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+}
+
+/// Lines in the format asked for. Where they cannot go on they end with an error, and the body in the middle: a client sees a broken
+/// transfer, never a file that only looks whole.
+type Lines = BoxStream<'static, Result<Bytes, std::io::Error>>;
+
+fn rows_body(format: Format, first: Option<Vec<LogRow>>, rows: Rows) -> Lines {
+    let broken = |error: QueryError| std::io::Error::other(error.to_string());
+    let batches = stream::iter(first.map(Ok)).chain(stream::unfold(rows, async |mut rows| rows.recv().await.map(|batch| (batch, rows))));
+    let mut is_first = true;
+    batches
+        .map(move |batch| {
+            let batch = batch.map_err(broken)?;
+            let mut out = Vec::with_capacity(batch.iter().map(|row| row.line.len() + 512).sum());
+            for row in &batch {
+                format.write_row(row, is_first, &mut out);
+                is_first = false;
+            }
+            Ok(Bytes::from(out))
+        })
+        .boxed()
+}
+
+fn pages_body(format: Format, first: LogPage, query: LogQuery, state: AppState, cx: OpCtx) -> Lines {
     let pages = stream::try_unfold((Some(first), query, true), move |(page, mut query, mut fresh)| {
         let (state, cx) = (state.clone(), cx.clone());
         async move {
@@ -164,8 +217,6 @@ async fn export(
                 None => None,
                 Some(cursor) => {
                     query.cursor = cursor.parse().ok();
-                    // A page that fails or lacks a source ends the body in the middle: a client sees a broken transfer,
-                    // never a file that only looks whole.
                     let page = state.ops.log_export_page(&cx, &query).await.map_err(|error| std::io::Error::other(error.to_string()))?;
                     if let Some(warning) = page.warnings.first() {
                         return Err(std::io::Error::other(warning.detail.clone()));
@@ -173,14 +224,10 @@ async fn export(
                     Some(page)
                 }
             };
-            if next.is_none() {
-                out.extend_from_slice(format.tail().as_bytes());
-            }
             Ok(Some((Bytes::from(out), (next, query, fresh))))
         }
     });
-    let body = Body::from_stream(futures::StreamExt::chain(head, pages));
-    Ok(([(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+    pages.boxed()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod export;
 mod logs;
 pub mod path;
 pub mod query;
+mod searches;
+mod storage;
 mod system;
 mod tokens;
 mod users;
@@ -30,9 +32,13 @@ pub fn routes(router: Router<AppState>) -> Router<AppState> {
         .route("/api/v1/logs/query", get(logs::query))
         .route("/api/v1/logs/histogram", get(logs::histogram))
         .route("/api/v1/logs/export", get(export::all))
+        .route("/api/v1/logs/patterns", get(storage::patterns))
         .route("/api/v1/logs/context/{id}", get(logs::context))
         .route("/api/v1/logs/{service}", get(logs::one))
         .route("/api/v1/logs/{service}/export", get(export::one))
+        .route("/api/v1/searches", get(searches::list).post(searches::add))
+        .route("/api/v1/searches/{id}", delete(searches::remove))
+        .route("/api/v1/storage", get(storage::storage))
         .route("/api/v1/sessions", get(users::sessions))
         .route("/api/v1/sessions/{id}", delete(users::session_end))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::add))

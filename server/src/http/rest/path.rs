@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
 
 /// A service in a path. The words that are paths of their own are written with a `~` before them.
 pub fn service_in_path(text: String) -> String {
-    const WORDS: [&str; 5] = ["services", "query", "histogram", "export", "context"];
+    const WORDS: [&str; 6] = ["services", "query", "histogram", "export", "context", "patterns"];
     match text.strip_prefix('~') {
         Some(word) if WORDS.contains(&word) => word.to_owned(),
         _ => text,

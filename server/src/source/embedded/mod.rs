@@ -3,14 +3,16 @@
 
 mod cores;
 mod feed;
+mod patterns;
 mod push;
 mod query;
 mod search;
+mod storage;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -20,7 +22,7 @@ use async_trait::async_trait;
 use logql::matcher::LabelMatcher;
 use logstore::{Store, fs::RealFs};
 use model::{
-    ServiceKind, ServiceStatus,
+    ServiceKind, ServiceStatus, Timestamp,
     status::{Part, PartState},
 };
 use ops::{
@@ -29,7 +31,7 @@ use ops::{
 };
 use tokio::sync::Semaphore;
 
-use self::{cores::Cores, search::Dropped};
+use self::{cores::Cores, search::Dropped, storage::Rates};
 pub use self::{
     feed::{Feed, Fresh},
     query::EmbeddedEngine,
@@ -57,6 +59,9 @@ pub struct Embedded {
     /// What the store set right when it opened; empty where all was well.
     recovered: String,
     services: Mutex<(Instant, Vec<SourceService>)>,
+    dir: PathBuf,
+    opened: Timestamp,
+    rates: Mutex<Rates>,
 }
 
 impl Embedded {
@@ -83,6 +88,7 @@ impl Embedded {
         if !recovered.is_empty() {
             tracing::warn!(kind = "database", operation = "logs_recover", "the log engine was set right at start: {recovered}");
         }
+        let opened = clock();
         Ok(Arc::new(Self {
             store: Arc::new(store),
             feed: Feed::default(),
@@ -93,6 +99,9 @@ impl Embedded {
             limits: logpush::Limits { max_age_ns: config.max_age_ns, max_ahead_ns: config.max_ahead_ns, ..logpush::Limits::default() },
             recovered,
             services: Mutex::new((Instant::now(), Vec::new())),
+            dir: dir.to_owned(),
+            opened,
+            rates: Mutex::default(),
         }))
     }
 
@@ -105,6 +114,7 @@ impl Embedded {
                 () = closing.cancelled() => return,
                 _ = due.tick() => {}
             }
+            self.sample_rate();
             let engine = self.clone();
             let done = tokio::task::spawn_blocking(move || engine.store.maintain((engine.clock)().0));
             match done.await {
@@ -186,16 +196,22 @@ impl LogSource for EmbeddedLogs {
     }
 }
 
+/// Where the lines of a stream came from.
+fn kind_of(labels: &model::Labels) -> ServiceKind {
+    match labels.get("job") {
+        Some("dockerlogs") => ServiceKind::Container,
+        Some("files") => ServiceKind::File,
+        Some("console") => ServiceKind::Console,
+        _ => ServiceKind::Pushed,
+    }
+}
+
 fn services(store: &Store) -> Vec<SourceService> {
     let all: [LabelMatcher; 0] = [];
     let mut services: std::collections::BTreeMap<_, SourceService> = std::collections::BTreeMap::new();
     for stream in store.series(&all, 0, i64::MAX) {
-        let (kind, status) = match stream.labels.get("job") {
-            Some("dockerlogs") => (ServiceKind::Container, ServiceStatus::Removed),
-            Some("files") => (ServiceKind::File, ServiceStatus::Removed),
-            Some("console") => (ServiceKind::Console, ServiceStatus::Removed),
-            _ => (ServiceKind::Pushed, ServiceStatus::Running),
-        };
+        let kind = kind_of(&stream.labels);
+        let status = if kind == ServiceKind::Pushed { ServiceStatus::Running } else { ServiceStatus::Removed };
         let key = key_of(&stream.labels);
         let service = services.entry(key.clone()).or_insert_with(|| SourceService { key, kind, status, members: Vec::new() });
         if let Some(name) = stream.labels.get("container_name")

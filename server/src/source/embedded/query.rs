@@ -14,10 +14,11 @@ use logql::{
     read::{RowRef, StreamRef},
 };
 use logstore::Store;
-use model::{Direction, EntryId, Timestamp, status::Part};
+use model::{Direction, EntryId, Timestamp, status::Part, storage::LogStorage};
+use ops::access::Scope;
 use ops::source::{
     LogSource,
-    engine::{How, LogEngine, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, TailItem, Tailed},
+    engine::{How, LogEngine, Mined, PatternParams, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, TailItem, Tailed},
 };
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
@@ -188,6 +189,22 @@ impl LogEngine for EmbeddedEngine {
             .into_iter()
             .map(|one| StreamVolume { stream: one.stream, chunks: one.parts, lines: one.lines, bytes: one.bytes })
             .collect())
+    }
+
+    async fn patterns(&self, log: &LogExpr, params: PatternParams, compare: bool, how: How) -> Result<Ran<Mined>, QueryError> {
+        let log = log.clone();
+        let job = move |engine: &Embedded, dropped: &Dropped| {
+            engine.with(dropped, how, TIMEOUT, |run| super::patterns::mine(&run, &log, params, compare))
+        };
+        self.0.run(job).await
+    }
+
+    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> Option<LogStorage> {
+        // A list of all streams and blocks; of none is more read than what is in memory.
+        let engine = self.0.clone();
+        let (part, scope) = (self.part(), scope.cloned());
+        let running = tokio::task::spawn_blocking(move || engine.storage(part, now, scope.as_ref()));
+        Some(running.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
     }
 }
 

@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use logpush::{
-    drain::{Patterns, merge},
-    fields::FieldRow,
-};
+use logpush::{drain::Patterns, fields::FieldRow};
 use logql::{
     ast::{Expr, Grouping, LogExpr, MetricExpr, RangeAggregation, RangeOp, Selector, Span as At, VectorAggregation, VectorOp},
     engine::{LogParams, LogRow, RangeParams},
     syntax,
 };
-use model::{Direction, Labels};
-use ops::logs::QuerySpan;
+use model::{Direction, Labels, TimeRange, Timestamp};
+use ops::{logs::QuerySpan, source::engine::PatternParams};
 use serde_json::{Value, json};
 
 use super::{
@@ -345,23 +342,20 @@ fn drilldown_limits(call: &Call) -> Response {
 
 /// The shortest step of a pattern's counts, as in Loki.
 const PATTERN_STEP_NS: i64 = 10 * model::time::NANOS_PER_SEC;
-/// Lines that are looked at for patterns; the newest, where there are more.
-const PATTERN_LINES: usize = 100_000;
 
 async fn patterns(call: &Call) -> Result<Response, Failure> {
     let (selector, span) = (needed(call)?, span(call)?);
     let step = call.params.step(span.start, span.end)?.max(PATTERN_STEP_NS);
     let log = LogExpr { span: At::default(), selector, stages: Vec::new() };
-    let rows = sample(call, &log, PATTERN_LINES).await?;
-    // Patterns are learned stream by stream: what two programs write alike is still two patterns until it is merged.
-    let mut learned: BTreeMap<u64, Patterns> = BTreeMap::new();
-    for row in rows.iter().rev() {
-        let level = row.labels.get("detected_level").unwrap_or("unknown");
-        learned.entry(row.stream.hash.0).or_insert_with(|| Patterns::new(Default::default())).train(level, &row.line, row.at);
-    }
-    let data: Vec<Value> = merge(learned.values(), span.start, span.end, step)
+    let range = TimeRange { start: Timestamp(span.start), end: Timestamp(span.end) };
+    let params = PatternParams { range, step_ns: step };
+    let ran = call.state.ops.log_patterns_of(&call.cx, &log, params, false, call.how()).await?;
+    let data: Vec<Value> = ran
+        .value
+        .patterns
         .into_iter()
-        .map(|series| json!({ "pattern": series.pattern, "level": series.level, "samples": series.samples }))
+        .filter(|one| one.samples.iter().map(|(_, lines)| lines).sum::<u64>() >= Patterns::MIN_LINES)
+        .map(|one| json!({ "pattern": one.pattern, "level": one.level, "samples": one.samples }))
         .collect();
     Ok(answer(&json!({ "status": "success", "data": data })))
 }

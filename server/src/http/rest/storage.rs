@@ -1,0 +1,34 @@
+//! What is kept, and what repeats in it.
+
+use axum::{
+    Extension, Json,
+    extract::{RawQuery, State},
+};
+use model::{Code, Problem, patterns::LogPatterns, storage::LogStorage};
+use ops::{OpCtx, logs::LogQuery};
+
+use super::query::{LOG_PARAMETERS, Query};
+use crate::http::{AppState, problem::Refusal};
+
+pub async fn storage(
+    State(state): State<AppState>,
+    Extension(cx): Extension<OpCtx>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<LogStorage>, Refusal> {
+    Query::read(raw.as_deref())?.end("none")?;
+    let storage = state.ops.log_storage(&cx).await?;
+    storage
+        .map(Json)
+        .ok_or_else(|| Refusal(Problem::new(Code::Unavailable, "the log engine is not the console's own: it does not say what it keeps")))
+}
+
+pub async fn patterns(
+    State(state): State<AppState>,
+    Extension(cx): Extension<OpCtx>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<LogPatterns>, Refusal> {
+    let mut query = Query::read(raw.as_deref())?;
+    let ask = query.log_ask(None)?;
+    query.end(LOG_PARAMETERS)?;
+    Ok(Json(state.ops.log_patterns(&cx, &LogQuery::parse(&ask, cx.now)?).await?))
+}
