@@ -44,6 +44,10 @@ pub struct Flags {
     /// [env: DOCAICHE_DOCKER_HOST, then DOCKER_HOST] [default: unix:///var/run/docker.sock]
     #[arg(long, global = true, value_name = "URL")]
     pub docker_host: Option<String>,
+    /// A Loki that keeps the lines and answers instead of the embedded engine; tenant and credentials stand in the file's
+    /// section [logs] [env: DOCAICHE_LOKI_URL] [default: none]
+    #[arg(long, global = true, value_name = "URL")]
+    pub loki_url: Option<String>,
     /// sqlite: or postgres: URL of users, sessions and audit [env: DOCAICHE_DATABASE_URL] [default: SQLite in the data directory]
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,

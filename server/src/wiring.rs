@@ -11,7 +11,12 @@ use anyhow::Context;
 use axum_server::Handle;
 use leptos::config::LeptosOptions;
 use model::status::DockerInfo;
-use ops::{Actor, OpCtx, Ops, access::AuditSink, live::Hub, source::LogSource};
+use ops::{
+    Actor, OpCtx, Ops,
+    access::AuditSink,
+    live::Hub,
+    source::{LogSource, engine::LogEngine},
+};
 use tokio::time::interval;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,7 +26,8 @@ use crate::{
         Clock,
         docker_logs::{CollectorStats, DockerCollector},
         files::{FilesCollector, FilesSettings},
-        intake::Intake,
+        intake::{Intake, Keeper},
+        outbox::Outbox,
         places::Places,
     },
     config::Config,
@@ -32,6 +38,7 @@ use crate::{
     source::{
         docker::client::DockerHost,
         embedded::{Embedded, EmbeddedEngine, EmbeddedLogs},
+        loki::{Loki, LokiEngine, LokiLogs, ship},
     },
     store::{SessionSql, SqlStore},
     telemetry,
@@ -46,12 +53,10 @@ pub async fn wire(config: Config) -> anyhow::Result<Server> {
     let hub = Arc::new(Hub::default());
 
     let clock: Clock = Arc::new(clock::now);
-    let engine = Embedded::open(&config.store.data_dir.join("logs"), &config.engine, hub.clone(), clock.clone())?;
-    keep(&engine, &closing, &tasks);
-    let collected = collect(&config, &engine, &hub, &closing, &tasks)?;
+    let Kept { history, engine, keeper } = keep(&config, &hub, &clock, &closing, &tasks)?;
+    let collected = collect(&config, (history, keeper), &hub, &closing, &tasks)?;
     let machine = Machine { started, data_dir: config.store.data_dir.clone(), store: store.clone(), docker: collected.docker };
-    let ops =
-        Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub).with_engine(Arc::new(EmbeddedEngine(engine.clone()))));
+    let ops = Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub).with_engine(engine));
 
     let (audit, refused) = AuditSink::channel();
     let cx = OpCtx {
@@ -93,23 +98,52 @@ struct Collected {
     docker: DockerProbe,
 }
 
-/// Keeps the log engine in order while the console runs.
-fn keep(engine: &Arc<Embedded>, closing: &CancellationToken, tasks: &TaskTracker) {
-    tasks.spawn(engine.clone().maintain(closing.clone()));
+/// Who has the lines.
+struct Kept {
+    history: Arc<dyn LogSource>,
+    engine: Arc<dyn LogEngine>,
+    keeper: Keeper,
+}
+
+/// The embedded engine, or a Loki, and what each needs while the console runs.
+fn keep(config: &Config, hub: &Arc<Hub>, clock: &Clock, closing: &CancellationToken, tasks: &TaskTracker) -> anyhow::Result<Kept> {
+    let Some(settings) = &config.loki else {
+        let engine = Embedded::open(&config.store.data_dir.join("logs"), &config.engine, hub.clone(), clock.clone())?;
+        tasks.spawn(engine.clone().maintain(closing.clone()));
+        let (history, answers) = (Arc::new(EmbeddedLogs(engine.clone())), Arc::new(EmbeddedEngine(engine.clone())));
+        return Ok(Kept { history, engine: answers, keeper: engine.into() });
+    };
+    let outbox = match &config.collect.ship {
+        Some(ship) => {
+            let outbox = Outbox::open(&config.store.data_dir.join("outbox"), ship.queue_bytes).context("cannot open the queue for Loki")?;
+            Some(Arc::new(outbox))
+        }
+        None => None,
+    };
+    let loki = Loki::new(settings, hub.clone(), clock.clone(), outbox.clone())?;
+    tasks.spawn(loki.clone().maintain(closing.clone()));
+    let keeper = match outbox {
+        Some(outbox) => {
+            tasks.spawn(ship(loki.clone(), outbox.clone(), closing.clone()));
+            Keeper::Outbox(outbox)
+        }
+        None => Keeper::Nowhere,
+    };
+    Ok(Kept { history: Arc::new(LokiLogs(loki.clone())), engine: Arc::new(LokiEngine(loki)), keeper })
 }
 
 /// Starts following engines and files. Neither must be there.
 fn collect(
     config: &Config,
-    engine: &Arc<Embedded>,
+    (history, keeper): (Arc<dyn LogSource>, Keeper),
     hub: &Arc<Hub>,
     closing: &CancellationToken,
     tasks: &TaskTracker,
 ) -> anyhow::Result<Collected> {
     let clock: Clock = Arc::new(clock::now);
-    let (mut sources, mut counts): (Vec<Arc<dyn LogSource>>, _) = (vec![Arc::new(EmbeddedLogs(engine.clone()))], Vec::new());
+    let (mut sources, mut counts): (Vec<Arc<dyn LogSource>>, _) = (vec![history], Vec::new());
     let places = Arc::new(Places::open(&config.store.data_dir, clock.clone()));
-    let (intake, thread) = Intake::start(engine.clone(), hub.clone(), places.clone(), clock.clone());
+    let (intake, thread) = Intake::start(keeper, hub.clone(), places.clone(), clock.clone());
     // Ends when the last collector has: what they handed on is kept before the console goes.
     tasks.spawn_blocking(move || thread.join());
     let mut local = None;

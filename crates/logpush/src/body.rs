@@ -75,6 +75,11 @@ pub fn plain<'a>(body: &'a [u8], encoding: &str, max_bytes: u64) -> Result<Cow<'
     }
 }
 
+/// A snappy block, as [`decompress`] opens it.
+pub fn snap(bytes: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(bytes).expect("a batch is smaller than the 4 GiB of a block")
+}
+
 /// RFC 1950 §2.2: method 8, and the first two bytes as a number divide by 31.
 fn is_zlib(body: &[u8]) -> bool {
     matches!(body, [cmf, flg, ..] if cmf & 0x0f == 8 && (u16::from(*cmf) * 256 + u16::from(*flg)).is_multiple_of(31))

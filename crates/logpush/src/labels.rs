@@ -69,8 +69,17 @@ pub fn is_name(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The label set as text, sorted by name; values quoted as Go does. Cut where it gets very long.
+/// The label set as text, sorted by name; values quoted as Go does. What [`parse`] reads.
+pub fn text(labels: &Labels) -> String {
+    write(labels, usize::MAX)
+}
+
+/// As [`text`], cut where it gets very long.
 pub fn show(labels: &Labels) -> String {
+    write(labels, MAX_SHOWN_BYTES)
+}
+
+fn write(labels: &Labels, max_bytes: usize) -> String {
     let mut out = String::from("{");
     for (at, (name, value)) in labels.0.iter().enumerate() {
         if at > 0 {
@@ -79,8 +88,8 @@ pub fn show(labels: &Labels) -> String {
         out.push_str(name);
         out.push('=');
         quote(value, &mut out);
-        if out.len() > MAX_SHOWN_BYTES {
-            let end = (0..=MAX_SHOWN_BYTES).rev().find(|&end| out.is_char_boundary(end)).unwrap_or(0);
+        if out.len() > max_bytes {
+            let end = (0..=max_bytes).rev().find(|&end| out.is_char_boundary(end)).unwrap_or(0);
             out.truncate(end);
             out.push('…');
             return out;

@@ -1,11 +1,11 @@
 //! `logproto.PushRequest`: what Promtail, Alloy, Vector and Docker's log driver push, after its snappy block is opened.
-//! Streams (1) of labels as text (1) and entries (2) of a timestamp (1), a line (2) and structured metadata (3).
+//! Also encoded, for what is sent on. Streams (1) of labels as text (1) and entries (2) of a timestamp (1), a line (2) and structured metadata (3).
 
 use std::borrow::Cow;
 
 use crate::{
     Bounds, Push, PushEntry, PushError, PushStream, labels,
-    wire::{Reader, Value, WireError},
+    wire::{Reader, Value, WireError, put_bytes, put_varint},
 };
 
 /// Decodes an unpacked message; lines stay in `message` where they are valid UTF-8.
@@ -25,6 +25,39 @@ pub fn decode<'a>(message: &'a [u8], bounds: &Bounds) -> Result<Push<'a>, PushEr
         }
     }
     Ok(push)
+}
+
+/// The message that [`decode`] reads, not yet packed: see [`crate::body::snap`].
+pub fn encode(push: &Push<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (mut stream, mut entry, mut small) = (Vec::new(), Vec::new(), Vec::new());
+    for one in &push.streams {
+        stream.clear();
+        put_bytes(&mut stream, 1, labels::text(&one.labels).as_bytes());
+        for line in &one.entries {
+            entry.clear();
+            small.clear();
+            put_number(&mut small, 1, line.at.div_euclid(1_000_000_000) as u64);
+            put_number(&mut small, 2, line.at.rem_euclid(1_000_000_000) as u64);
+            put_bytes(&mut entry, 1, &small);
+            put_bytes(&mut entry, 2, line.line.as_bytes());
+            for (name, value) in &line.metadata {
+                small.clear();
+                put_bytes(&mut small, 1, name.as_bytes());
+                put_bytes(&mut small, 2, value.as_bytes());
+                put_bytes(&mut entry, 3, &small);
+            }
+            put_bytes(&mut stream, 2, &entry);
+        }
+        put_bytes(&mut out, 1, &stream);
+    }
+    out
+}
+
+/// Appends a varint field.
+fn put_number(out: &mut Vec<u8>, field: u32, value: u64) {
+    put_varint(out, u64::from(field) << 3);
+    put_varint(out, value);
 }
 
 /// How much may still come.

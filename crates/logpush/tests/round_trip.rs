@@ -82,6 +82,9 @@ proptest! {
         let snappy = snap::raw::Encoder::new().compress_vec(&protobuf(&push)).unwrap();
         let message = body::decompress(&snappy, "", body::Format::Protobuf, 1 << 20).unwrap();
         prop_assert_eq!(&proto::decode(&message, &Bounds::default()).unwrap(), &push);
+        let own = body::snap(&proto::encode(&push));
+        let message = body::decompress(&own, "", body::Format::Protobuf, 1 << 20).unwrap();
+        prop_assert_eq!(&proto::decode(&message, &Bounds::default()).unwrap(), &push);
         let text = as_json(&push);
         prop_assert_eq!(&json::decode(&text, &Bounds::default()).unwrap(), &push);
     }

@@ -4,6 +4,7 @@
 //! and the files hold what they have.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::Arc,
     thread::JoinHandle,
@@ -18,7 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Clock,
+    outbox::Outbox,
     places::{Place, Places},
+    renumber::Renumber,
 };
 use crate::source::embedded::{Embedded, Fresh};
 
@@ -66,15 +69,33 @@ enum Message {
     Kept(oneshot::Sender<()>),
 }
 
+/// Where collected lines are kept.
+pub enum Keeper {
+    Engine(Arc<Embedded>),
+    /// On disk until a Loki has them.
+    Outbox(Arc<Outbox>),
+    /// Somebody else brings them to the Loki that is searched.
+    Nowhere,
+}
+
+impl From<Arc<Embedded>> for Keeper {
+    fn from(engine: Arc<Embedded>) -> Self {
+        Self::Engine(engine)
+    }
+}
+
 /// The collectors' end.
 #[derive(Clone)]
 pub struct Intake(mpsc::Sender<Message>);
 
 impl Intake {
     /// Starts the thread; it ends when every clone of the sender is gone and what was sent is kept.
-    pub fn start(engine: Arc<Embedded>, hub: Arc<Hub>, places: Arc<Places>, clock: Clock) -> (Self, JoinHandle<()>) {
+    pub fn start(keeper: impl Into<Keeper>, hub: Arc<Hub>, places: Arc<Places>, clock: Clock) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer { engine, hub, places, clock };
+        let keeper = keeper.into();
+        // A Loki has no ordinals: a line must have the id under which it will be found there.
+        let renumber = (!matches!(keeper, Keeper::Engine(_))).then(|| RefCell::new(Renumber::default()));
+        let writer = Writer { keeper, renumber, hub, places, clock };
         let thread = std::thread::Builder::new().name("intake".to_owned()).spawn(move || writer.run(receiver));
         (Self(sender), thread.expect("the system starts threads at start"))
     }
@@ -100,7 +121,8 @@ impl Intake {
 }
 
 struct Writer {
-    engine: Arc<Embedded>,
+    keeper: Keeper,
+    renumber: Option<RefCell<Renumber>>,
     hub: Arc<Hub>,
     places: Arc<Places>,
     clock: Clock,
@@ -109,7 +131,7 @@ struct Writer {
 impl Writer {
     fn run(self, mut receiver: mpsc::Receiver<Message>) {
         while let Some(first) = receiver.blocking_recv() {
-            let (batch, told) = gather(Some(first), &mut receiver);
+            let (batch, told) = self.gather(Some(first), &mut receiver);
             match self.append(&batch) {
                 Ok(is_new) => {
                     self.show(&batch, &is_new);
@@ -132,9 +154,9 @@ impl Writer {
         let mut bytes: usize = waiting.iter().map(Taken::bytes).sum();
         let mut tried = Instant::now();
         loop {
-            std::thread::sleep(LOOK);
+            std::thread::park_timeout(LOOK);
             if bytes < WAITING {
-                let (batch, more_told) = gather(None, receiver);
+                let (batch, more_told) = self.gather(None, receiver);
                 self.show(&batch, &[]);
                 bytes += batch.iter().map(Taken::bytes).sum::<usize>();
                 waiting.extend(batch);
@@ -155,6 +177,15 @@ impl Writer {
                 Err(_) => {}
             }
         }
+    }
+
+    fn gather(&self, first: Option<Message>, receiver: &mut mpsc::Receiver<Message>) -> (Vec<Taken>, Vec<oneshot::Sender<()>>) {
+        let (mut batch, told) = gather(first, receiver);
+        if let Some(renumber) = &self.renumber {
+            let mut renumber = renumber.borrow_mut();
+            batch.iter_mut().flat_map(|taken| &mut taken.lines).for_each(|line| *line = renumber.line(line));
+        }
+        (batch, told)
     }
 
     fn remember(&self, batch: &[Taken]) {
@@ -183,6 +214,12 @@ impl Writer {
     }
 
     fn append_piece(&self, lines: &[&Line]) -> Result<Vec<bool>, logstore::AppendError> {
+        let engine = match &self.keeper {
+            Keeper::Engine(engine) => engine,
+            // It does not know what it held before: lines read again after a crash go again, and Loki keeps one of each.
+            Keeper::Outbox(outbox) => return outbox.append(lines).map(|()| vec![true; lines.len()]),
+            Keeper::Nowhere => return Ok(vec![true; lines.len()]),
+        };
         let mut order: Vec<StreamHash> = Vec::new();
         let mut streams: HashMap<StreamHash, Vec<usize>> = HashMap::new();
         for (at, line) in lines.iter().enumerate() {
@@ -204,7 +241,7 @@ impl Writer {
             order.iter().zip(&entries).map(|(hash, entries)| StreamBatch { labels: labels(hash), entries }).collect();
         let mut is_new = vec![true; lines.len()];
         if !batch.is_empty() {
-            let appended = self.engine.store.append(&batch, (self.clock)().0)?;
+            let appended = engine.store.append(&batch, (self.clock)().0)?;
             let places = order.iter().flat_map(|hash| &streams[hash]);
             places.zip(&appended.outcomes).for_each(|(at, outcome)| is_new[*at] = *outcome != Outcome::Duplicate);
         }
@@ -233,8 +270,10 @@ impl Writer {
 
     fn show_lines(&self, lines: &[Arc<Line>], now: model::Timestamp) {
         self.hub.publish(lines, now);
-        if self.engine.feed.is_heard() {
-            self.engine.feed.send(lines.iter().map(|line| fresh(line)).collect());
+        if let Keeper::Engine(engine) = &self.keeper
+            && engine.feed.is_heard()
+        {
+            engine.feed.send(lines.iter().map(|line| fresh(line)).collect());
         }
     }
 }

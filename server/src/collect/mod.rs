@@ -3,7 +3,9 @@
 pub mod docker_logs;
 pub mod files;
 pub mod intake;
+pub mod outbox;
 pub mod places;
+mod renumber;
 
 use std::sync::Arc;
 

@@ -65,13 +65,13 @@ pub(super) fn load(layers: &mut Layers<'_>, (retention_ns, retention_bytes): (i6
 }
 
 /// A duration of at least so many seconds, in nanoseconds.
-fn span(raw: &Raw, least_s: i64) -> Result<i64, String> {
+pub(super) fn span(raw: &Raw, least_s: i64) -> Result<i64, String> {
     let nanos = parse_duration(raw.text()?).filter(|nanos| *nanos >= least_s * NANOS_PER_SEC);
     nanos.ok_or_else(|| format!("a duration of at least {least_s} s, such as 12h, 7d or 4w"))
 }
 
 /// `10GiB`, `500MB`, or bytes; at least 64 MiB, below which the engine could not keep an hour of a small host.
-fn bytes(raw: &Raw) -> Result<u64, String> {
+pub(super) fn bytes(raw: &Raw) -> Result<u64, String> {
     const UNITS: [(&str, u64); 9] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),

@@ -14,8 +14,11 @@ use toml::{
 use super::{Error, Origin, layers::Raw};
 
 /// Sections whose keys are fixed, and those keys.
-const SECTIONS: [(&str, &[&str]); 3] =
-    [("collect", &["follow", "exclude", "files_poll_ms"]), ("logs", &["fsync"]), ("ingest", &["max_age", "max_ahead"])];
+const SECTIONS: [(&str, &[&str]); 3] = [
+    ("collect", &["follow", "exclude", "files_poll_ms", "ship_to", "ship_queue"]),
+    ("logs", &["fsync", "loki_tenant", "loki_user", "loki_password", "loki_token", "loki_ca", "loki_timeout"]),
+    ("ingest", &["max_age", "max_ahead"]),
+];
 
 /// What `[docker.hosts.<name>]` may say.
 pub(super) const DOCKER_HOST_KEYS: [&str; 4] = ["url", "tls_ca", "tls_cert", "tls_key"];

@@ -92,9 +92,10 @@ impl Layers<'_> {
     }
 
     fn decide<T>(&mut self, key: &str, raw: Raw, origin: Origin, parse: impl FnOnce(&Raw) -> Result<T, String>) -> Result<T, Error> {
-        // Only one setting carries a password inside its value.
+        // A password stands inside the value, or is all of it.
         let masked = match &raw {
-            Raw::Text(text) if key == "database_url" => Raw::Text(mask_url(text)),
+            Raw::Text(text) if matches!(key, "database_url" | "loki_url") => Raw::Text(mask_url(text)),
+            _ if matches!(key, "logs.loki_password" | "logs.loki_token") => Raw::Text("***".to_owned()),
             other => other.clone(),
         };
         let bad = |allowed| Error::BadValue { key: key.to_owned(), value: masked.show(), origin: origin.clone(), allowed };
@@ -131,6 +132,7 @@ fn flag<'f>(flags: &'f Flags, key: &str) -> Option<&'f str> {
         data_dir,
         log_dir,
         docker_host,
+        loki_url,
         database_url,
         public_url,
         allowed_hosts,
@@ -147,6 +149,7 @@ fn flag<'f>(flags: &'f Flags, key: &str) -> Option<&'f str> {
         "data_dir" => data_dir,
         "log_dir" => log_dir,
         "docker_host" => docker_host,
+        "loki_url" => loki_url,
         "database_url" => database_url,
         "public_url" => public_url,
         "allowed_hosts" => allowed_hosts,

@@ -6,6 +6,7 @@ mod docker;
 mod engine;
 mod file;
 mod layers;
+mod loki;
 mod net;
 mod secret;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use self::{
     docker::{DockerHost, DockerTls, LOCAL_SOCKET},
     engine::{EngineConfig, Fsync},
     layers::{Decided, Env},
+    loki::{LokiAuth, LokiConfig, ShipConfig},
     net::{AllowedHosts, PublicUrl, TrustedProxies},
     secret::Secret,
 };
@@ -34,11 +36,12 @@ use self::{
 use crate::cli::{Cli, Flags};
 
 /// Settings that flag, environment (`DOCAICHE_…`) and file's top level share.
-const TOP_LEVEL: [&str; 13] = [
+const TOP_LEVEL: [&str; 14] = [
     "listen",
     "data_dir",
     "log_dir",
     "docker_host",
+    "loki_url",
     "database_url",
     "public_url",
     "allowed_hosts",
@@ -71,6 +74,8 @@ pub struct Config {
     pub docker: DockerConfig,
     pub collect: CollectConfig,
     pub engine: EngineConfig,
+    /// Unset: the embedded engine keeps the lines and answers.
+    pub loki: Option<LokiConfig>,
     pub telemetry: TelemetryConfig,
     /// Each setting in the order of contract §1, for [`Config::print`].
     decided: Vec<Decided>,
@@ -134,6 +139,8 @@ pub struct CollectConfig {
     pub exclude: Vec<Pattern>,
     /// How often files are looked at.
     pub files_poll_ms: u64,
+    /// Unset: with a Loki, what is collected is shown live and kept nowhere.
+    pub ship: Option<ShipConfig>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -237,6 +244,7 @@ impl Config {
         let data_dir = data_dir(&mut layers)?;
         let log_dir = layers.required("log_dir", Raw::Text("/var/log/docaiche".to_owned()), |raw| raw.text().map(PathBuf::from))?;
         let mut hosts = BTreeMap::from([("local".to_owned(), local_docker(&mut layers)?)]);
+        let loki_url = loki::url(&mut layers)?;
         let database = layers.required("database_url", Raw::Text(sqlite_url(&data_dir)), |raw| raw.text().and_then(database))?;
         let public_url: Option<PublicUrl> = layers.optional("public_url", |raw| raw.text()?.parse())?;
         // Somebody who names hosts names all of them; otherwise every address of this machine is fine where we listen on all.
@@ -254,6 +262,8 @@ impl Config {
         let follow = layers.required("collect.follow", Raw::Bool(true), boolean)?;
         let exclude = layers.required("collect.exclude", Raw::List(Vec::new()), patterns)?;
         let files_poll_ms = layers.required("collect.files_poll_ms", Raw::Integer(250), |raw| number(raw, 10, 60_000))?;
+        let ship = loki::ship(&mut layers, loki_url.is_some())?;
+        let loki = loki::load(&mut layers, loki_url)?;
         let engine = engine::load(&mut layers, budget)?;
         for name in layers.file.as_ref().map(|file| file.docker_hosts.clone()).unwrap_or_default().into_keys() {
             let host = configured_docker(&mut layers, &name)?;
@@ -263,8 +273,9 @@ impl Config {
             http: HttpConfig { listen, public_url, allowed_hosts, trusted_proxies, tls, site_root },
             store: StoreConfig { data_dir, database, admin_password },
             docker: DockerConfig { hosts },
-            collect: CollectConfig { log_dir, follow, exclude, files_poll_ms },
+            collect: CollectConfig { log_dir, follow, exclude, files_poll_ms, ship },
             engine,
+            loki,
             telemetry: TelemetryConfig { filter },
             decided: layers.decided,
         })

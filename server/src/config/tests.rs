@@ -56,6 +56,7 @@ fn nothing_said_means_the_defaults_of_the_contract() {
     assert!(config.collect.follow && config.collect.exclude.is_empty());
     assert_eq!((config.engine.retention_ns, config.engine.retention_bytes), (7 * 86_400 * 1_000_000_000, 10 << 30));
     assert_eq!(config.engine.fsync, Fsync::Group);
+    assert_eq!((config.loki, config.collect.ship), (None, None));
     assert_eq!(config.telemetry.filter, "info".parse().unwrap());
 }
 
@@ -97,6 +98,7 @@ const FULL: &str = r#"
 listen = "[::]:4080"
 log_dir = "/logs"
 docker_host = "ssh://ada@engine"
+loki_url = "https://loki.example/prefix"
 database_url = "postgres://console:pw@db/console"
 public_url = "https://console.example"
 allowed_hosts = ["console.example", "localhost"]
@@ -111,9 +113,13 @@ log = "info,sqlx=warn"
 follow = false
 exclude = ["noisy-*"]
 files_poll_ms = 500
+ship_to = "loki"
+ship_queue = "2GiB"
 
 [logs]
 fsync = "interval"
+loki_tenant = "team-a"
+loki_timeout = "30s"
 
 [ingest]
 max_age = "1h"
@@ -138,6 +144,12 @@ fn a_file_may_say_everything() {
     assert_eq!((config.engine.retention_bytes, config.engine.fsync), (500_000_000, Fsync::Interval));
     assert_eq!((config.engine.retention_ns / 86_400, config.engine.max_age_ns), (28_000_000_000, 3_600_000_000_000));
     assert_eq!(config.store.database.kind, DatabaseKind::Postgres);
+    let loki = config.loki.as_ref().unwrap();
+    assert_eq!(
+        (loki.url.expose(), loki.tenant.as_deref(), loki.timeout_ns),
+        ("https://loki.example/prefix", Some("team-a"), 30_000_000_000)
+    );
+    assert_eq!((&loki.auth, &config.collect.ship), (&LokiAuth::Url, &Some(ShipConfig { queue_bytes: 2 << 30 })));
     assert_eq!(config.http.tls, Some(TlsFiles { cert: "/tls/cert.pem".into(), key: "/tls/key.pem".into() }));
     assert!(!config.http.allowed_hosts.permits("10.0.0.9", "10.0.0.9".parse().ok()), "a list replaces the arrival address");
     assert_eq!(config.http.own_address(), ("127.0.0.1:4080".parse().unwrap(), "localhost".to_owned(), true));
@@ -151,6 +163,7 @@ fn what_is_printed_is_a_file_that_says_the_same() {
         let after = load("--config printed.toml", &[], &[("printed.toml", &printed)]);
         assert_eq!((&before.http, &before.store, &before.docker), (&after.http, &after.store, &after.docker), "{printed}");
         assert_eq!((&before.collect, &before.telemetry), (&after.collect, &after.telemetry), "{printed}");
+        assert_eq!((&before.engine, &before.loki), (&after.engine, &after.loki), "{printed}");
     }
 }
 
@@ -162,6 +175,15 @@ fn secrets_are_masked_wherever_a_configuration_is_shown() {
     for shown in [config.print(), format!("{config:?}")] {
         assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
     }
+    let file = "[logs]\nloki_user = 'ada'\nloki_password = 'hunter2'\n";
+    let config = load("--loki-url http://loki:3100", &[], &[("/etc/docaiche/docaiche.toml", file)]);
+    let basic = LokiAuth::Basic { user: "ada".to_owned(), password: Secret::new("hunter2") };
+    assert_eq!(config.loki.as_ref().unwrap().auth, basic);
+    let token = load("--loki-url http://ada:hunter2@loki", &[], &[("/etc/docaiche/docaiche.toml", "")]);
+    for shown in [config.print(), format!("{config:?}"), token.print(), format!("{token:?}")] {
+        assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+    }
+    check("--loki-url http://loki", &[], "[logs]\nloki_token = 'hunter2'\nloki_user = 'ada'", &["logs.loki_token", "`***`", "either"]);
     check("--database-url mysql://ada:hunter2@db/c", &[], "", &["mysql://ada:***@db/c", "postgres://"]);
 }
 
@@ -176,6 +198,13 @@ fn a_bad_value_names_key_value_source_and_what_is_allowed() {
     check("", &[], "[collect]\nexclude = [1]", &["collect.exclude", "list"]);
     check("", &[], "[logs]\nfsync = 1.5", &["logs.fsync", "float", "docaiche.toml:2"]);
     check("", &[], "[logs]\nfsync = 'always'", &["logs.fsync", "`always`", "group, interval or off"]);
+    check("--loki-url loki:3100", &[], "", &["loki_url", "`loki:3100`", "http(s)://host:port"]);
+    check("--loki-url http://loki?x=1", &[], "", &["loki_url"]);
+    check("", &[], "[logs]\nloki_tenant = 'a'", &["logs.loki_tenant", "`a`", "docaiche.toml:2", "loki_url is not set"]);
+    check("--loki-url http://loki", &[], "[logs]\nloki_user = 'a'", &["logs.loki_user", "loki_password"]);
+    check("--loki-url http://loki", &[], "[logs]\nloki_tenant = \"a\\nb\"", &["logs.loki_tenant", "printable"]);
+    check("", &[], "[collect]\nship_to = 'loki'", &["collect.ship_to", "`loki`", "loki_url is set"]);
+    check("--loki-url http://loki", &[], "[collect]\nship_to = 'kafka'", &["collect.ship_to", "`kafka`"]);
     check("--retention 7", &[], "", &["retention", "`7`", "7d"]);
     check("", &[("DOCAICHE_RETENTION_BYTES", "1MiB")], "", &["retention_bytes", "`1MiB`", "64MiB"]);
     check("", &[], "collect = 1", &["collect", "a table"]);
@@ -202,7 +231,7 @@ fn an_unknown_key_is_named_with_those_that_exist() {
     check("", &[], "[docker]\nhost = 'x'", &["docker.host", "[docker.hosts.<name>]"]);
     check("", &[], "[docker.hosts.a]\nuri = 'x'", &["docker.hosts.a.uri", "docker.hosts.a.url"]);
     check("", &[("DOCAICHE_LISTN", "x")], "", &["DOCAICHE_LISTN", "DOCAICHE_LISTEN"]);
-    check("", &[("DOCAICHE_LOKI_URL", "http://x")], "", &["DOCAICHE_LOKI_URL", "not a setting"]);
+    check("", &[("DOCAICHE_GRAFANA_URL", "http://x")], "", &["DOCAICHE_GRAFANA_URL", "not a setting"]);
     check("", &[], "listen = ", &["docaiche.toml:1", "not TOML"]);
     check("", &[], "a = 1\na = 2", &["docaiche.toml:2", "not TOML"]);
 }

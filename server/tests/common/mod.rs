@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
 pub mod flood;
+pub mod loki;
 pub mod person;
 pub mod process;
 pub mod socket;
@@ -50,6 +51,11 @@ impl Drop for TestServer {
 
 /// A configuration that touches nothing outside `dir`.
 pub fn config(dir: &Path, change: impl FnOnce(&mut Flags)) -> Config {
+    config_with(dir, "", change)
+}
+
+/// As [`config`], with more lines in the file's section `collect`.
+pub fn config_with(dir: &Path, collect: &str, change: impl FnOnce(&mut Flags)) -> Config {
     let text = |path: PathBuf| Some(path.to_str().expect("temporary folders have plain names").to_owned());
     let mut flags = Flags {
         listen: Some("127.0.0.1:0".into()),
@@ -62,7 +68,7 @@ pub fn config(dir: &Path, change: impl FnOnce(&mut Flags)) -> Config {
         ..Flags::default()
     };
     change(&mut flags);
-    let file = |_: &Path| Ok("[collect]\nfiles_poll_ms = 20\n[ingest]\nmax_age = \"36500d\"\n".to_owned());
+    let file = |_: &Path| Ok(format!("[collect]\nfiles_poll_ms = 20\n{collect}\n[ingest]\nmax_age = \"36500d\"\n"));
     Config::load(&flags, &BTreeMap::new(), &file).unwrap()
 }
 
@@ -78,17 +84,33 @@ impl TestServer {
         Self::start_in(dir, change).await
     }
 
+    /// With more lines in the file's section `collect`.
+    pub async fn start_collecting(collect: &str, change: impl FnOnce(&mut Flags)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        std::fs::create_dir(dir.path().join("logs")).unwrap();
+        Self::start_config(dir, collect, change).await
+    }
+
     /// Ends, and starts anew on the same data.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restart_collecting("", |_| {}).await
+    }
+
+    pub async fn restart_collecting(mut self, collect: &str, change: impl FnOnce(&mut Flags)) -> Self {
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
         let ended = self.ended.take().expect("it ends once");
         drop(self);
         tokio::time::timeout(LIMIT, ended).await.expect("it ends in time").unwrap();
-        Self::start_in(dir, |_| {}).await
+        Self::start_config(dir, collect, change).await
     }
 
     async fn start_in(dir: TempDir, change: impl FnOnce(&mut Flags)) -> Self {
-        let server = Server::new(config(dir.path(), change)).await.unwrap();
+        Self::start_config(dir, "", change).await
+    }
+
+    async fn start_config(dir: TempDir, collect: &str, change: impl FnOnce(&mut Flags)) -> Self {
+        let server = Server::new(config_with(dir.path(), collect, change)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (ops, setup_link, shutdown) = (server.ops(), server.setup_link.clone(), Box::new(server.shutdown()));

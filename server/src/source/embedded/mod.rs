@@ -34,8 +34,9 @@ use tokio::sync::Semaphore;
 use self::{cores::Cores, search::Dropped, storage::Rates};
 pub use self::{
     feed::{Feed, Fresh},
+    push::{decode, unpack},
     query::EmbeddedEngine,
-    search::{key_of, level_of},
+    search::{Streams, group, key_of, level_of},
 };
 use crate::{
     collect::Clock,
@@ -210,15 +211,17 @@ fn services(store: &Store) -> Vec<SourceService> {
     let all: [LabelMatcher; 0] = [];
     let mut services: std::collections::BTreeMap<_, SourceService> = std::collections::BTreeMap::new();
     for stream in store.series(&all, 0, i64::MAX) {
-        let kind = kind_of(&stream.labels);
-        let status = if kind == ServiceKind::Pushed { ServiceStatus::Running } else { ServiceStatus::Removed };
-        let key = key_of(&stream.labels);
+        let SourceService { key, kind, status, members } = service_of(&stream.labels);
         let service = services.entry(key.clone()).or_insert_with(|| SourceService { key, kind, status, members: Vec::new() });
-        if let Some(name) = stream.labels.get("container_name")
-            && !service.members.iter().any(|member| member == name)
-        {
-            service.members.push(name.to_owned());
-        }
+        let new: Vec<String> = members.into_iter().filter(|member| !service.members.contains(member)).collect();
+        service.members.extend(new);
     }
     services.into_values().collect()
+}
+
+/// What a stream's labels tell of the service it belongs to.
+pub fn service_of(labels: &model::Labels) -> SourceService {
+    let kind = kind_of(labels);
+    let status = if kind == ServiceKind::Pushed { ServiceStatus::Running } else { ServiceStatus::Removed };
+    SourceService { key: key_of(labels), kind, status, members: labels.get("container_name").map(str::to_owned).into_iter().collect() }
 }

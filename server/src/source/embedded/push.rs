@@ -1,6 +1,6 @@
 //! What programs send: decoded, checked, kept, and shown to those who watch.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use logpush::{Accepted, Bounds, Push, PushError, body};
 use logql::read::StreamRef;
@@ -16,31 +16,46 @@ use super::{Embedded, Fresh, key_of, level_of};
 /// What a body may become when it is unpacked.
 const MAX_UNPACKED_BYTES: u64 = 64 << 20;
 
+/// A body without its compression.
+///
+/// # Errors
+/// Damage, and what is too large.
+pub fn unpack(sent: &PushBody) -> Result<Cow<'_, [u8]>, PushError> {
+    match sent.format {
+        PushFormat::OtlpJson | PushFormat::OtlpProto => body::plain(&sent.bytes, &sent.encoding, MAX_UNPACKED_BYTES),
+        format => body::decompress(&sent.bytes, &sent.encoding, shape(format), MAX_UNPACKED_BYTES),
+    }
+}
+
+fn shape(format: PushFormat) -> body::Format {
+    match format {
+        PushFormat::LokiJson | PushFormat::OtlpJson => body::Format::Json,
+        PushFormat::LokiProto | PushFormat::OtlpProto => body::Format::Protobuf,
+    }
+}
+
+/// The lines of an unpacked body.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode(bytes: &[u8], format: PushFormat, now: Timestamp) -> Result<Push<'_>, PushError> {
+    let bounds = Bounds::default();
+    match format {
+        PushFormat::LokiJson => logpush::json::decode(bytes, &bounds),
+        PushFormat::LokiProto => logpush::proto::decode(bytes, &bounds),
+        PushFormat::OtlpJson | PushFormat::OtlpProto => logpush::otlp::decode(bytes, shape(format), &bounds, now.0),
+    }
+}
+
 impl Embedded {
     /// Blocks until the lines are on disk.
     pub(super) fn push(&self, sent: &PushBody, now: Timestamp) -> Pushed {
         let refused = |error: PushError| Pushed { stored: 0, rejected: 0, refusal: Some((error.status(), error.to_string())) };
-        let format = match sent.format {
-            PushFormat::LokiJson | PushFormat::OtlpJson => body::Format::Json,
-            PushFormat::LokiProto | PushFormat::OtlpProto => body::Format::Protobuf,
-        };
-        let is_otlp = matches!(sent.format, PushFormat::OtlpJson | PushFormat::OtlpProto);
-        let unpacked = if is_otlp {
-            body::plain(&sent.bytes, &sent.encoding, MAX_UNPACKED_BYTES)
-        } else {
-            body::decompress(&sent.bytes, &sent.encoding, format, MAX_UNPACKED_BYTES)
-        };
-        let bytes = match unpacked {
+        let bytes = match unpack(sent) {
             Ok(bytes) => bytes,
             Err(error) => return refused(error),
         };
-        let bounds = Bounds::default();
-        let decoded: Result<Push<'_>, PushError> = match sent.format {
-            PushFormat::LokiJson => logpush::json::decode(&bytes, &bounds),
-            PushFormat::LokiProto => logpush::proto::decode(&bytes, &bounds),
-            PushFormat::OtlpJson | PushFormat::OtlpProto => logpush::otlp::decode(&bytes, format, &bounds, now.0),
-        };
-        let normalised = match decoded {
+        let normalised = match decode(&bytes, sent.format, now) {
             Ok(push) => logpush::normalise(push, &self.limits, now.0),
             Err(error) => return refused(error),
         };

@@ -264,7 +264,7 @@ impl Search<'_> {
 
 /// Gives each line the head of its group, as far as the page shows it. Among lines that a filter picked, neighbours are not
 /// neighbours in the log, so each stands alone.
-fn group(lines: &mut [Line], plan: &LogPlan) {
+pub fn group(lines: &mut [Line], plan: &LogPlan) {
     if !plan.filter.is_empty() {
         return;
     }
