@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const BINARY = process.env.DOCAICHE_BINARY ?? resolve(__dirname, "../target/release/docaiche");
+export const BINARY = process.env.DOCAICHE_BINARY ?? resolve(__dirname, "../target/release/docaiche");
 
 export type StartOptions = {
   /** Of the user `admin`; unset, the console prints a set-up link. */

@@ -3,7 +3,7 @@
 # usage: scripts/bench.sh [--short] [BENCH...]   (--short, or only some of them: prints the table, leaves RESULTS.md alone)
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
-all=(firstvisit idle latency viewers flood scrollback)
+all=(firstvisit idle latency viewers flood scrollback engine)
 short=() chosen=()
 for word in "$@"; do
   case "$word" in

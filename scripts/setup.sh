@@ -20,6 +20,8 @@ if [ "$for_tests" = test ]; then
   have busybox && busybox true || packages+=(busybox-static)
   missing openssl openssl
   missing ssh openssh-client
+  # A real client of Loki's API (end2end/soak/clients.ts); 3 MB.
+  have syslog-ng || [ -d /run/systemd/system ] || packages+=(syslog-ng-core syslog-ng-mod-http)
   # sshd lies where a plain user does not look for programs. Installed beside systemd it would open this machine to the network.
   if [ ! -x /usr/sbin/sshd ]; then
     if [ -d /run/systemd/system ]; then say "no sshd here (openssh-server): the tests of Docker over ssh are left out"

@@ -16,10 +16,10 @@ use crate::{
     ui::Clock,
 };
 
-const OVERVIEW: Late = late!(overview, overview, view! { <Overview/> });
-const ACCOUNT: Late = late!(people, account, view! { <Account/> });
-const STORAGE: Late = late!(storage, storage, view! { <Storage/> });
-const USERS: Late = late!(people, users, view! { <Users/> });
+const OVERVIEW: Late = late!(pages, overview, view! { <Overview/> });
+const ACCOUNT: Late = late!(pages, account, view! { <Account/> });
+const STORAGE: Late = late!(pages, storage, view! { <Storage/> });
+const USERS: Late = late!(pages, users, view! { <Users/> });
 
 /// The pages whose code comes when it is needed, by path; a page with parameters by what stands before them.
 const LATE: &[(&str, Late)] = &[(paths::OVERVIEW, OVERVIEW), (paths::STORAGE, STORAGE), (paths::ACCOUNT, ACCOUNT), (paths::USERS, USERS)];
@@ -92,7 +92,7 @@ mod tests {
         for path in paths::all() {
             assert_eq!(late(path).is_none(), path == paths::LOGS, "{path}");
         }
-        assert_eq!(late("/users/ann").map(|late| late.module), Some("people"));
+        assert_eq!(late("/users/ann").map(|late| late.module), Some("pages"));
         assert!(late("/nothing").is_none() && late("/usersx").is_none());
     }
 }

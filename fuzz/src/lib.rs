@@ -4,6 +4,9 @@
 mod asks;
 mod lines;
 mod messages;
+mod pushes;
+mod queries;
+mod stored;
 
 // Pure files of the server, which would take minutes to build for the sake of them.
 #[allow(dead_code, reason = "a target asks for a part")]
@@ -21,7 +24,15 @@ pub const TARGETS: &[Target] = &[
     ("file_lines", lines::file_lines),
     ("line", lines::line),
     ("log_asks", asks::log_asks),
+    ("logql", queries::logql),
+    ("push_json", pushes::json),
+    ("push_otlp", pushes::otlp),
+    ("push_proto", pushes::proto),
+    ("push_snappy", pushes::bodies),
     ("socket_messages", messages::socket_messages),
+    ("store_block", stored::block),
+    ("store_pack", stored::pack),
+    ("store_wal", stored::wal),
 ];
 
 /// `bytes` in pieces whose lengths its own first bytes decide, and the rest of it whole: what must come out the same.

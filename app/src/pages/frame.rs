@@ -217,7 +217,7 @@ fn Palette(who: Who, open: RwSignal<bool>) -> impl IntoView {
 struct SavedPlaces(RwSignal<Vec<Place>>);
 
 /// Not a view: it adds the person's saved searches to the palette.
-const SAVED: Late = late!(places, saved_places, saved_places());
+const SAVED: Late = late!(search, palette_places, saved_places());
 
 fn saved_places() {
     let SavedPlaces(places) = expect_context();

@@ -1,8 +1,11 @@
-//! Measures the engine on lines it makes itself: `measure ingest|read|codec DIR [LINES]`.
+//! Measures the engine on lines it makes itself: `measure ingest|read|unpack|codec DIR [LINES]`.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "a tool that measures")]
+
+mod lines;
 
 use std::{
     ops::ControlFlow,
+    os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -14,80 +17,16 @@ use logql::{
     matcher::LabelMatcher,
     read::{Ask, Literal, Need, Part, Prefilter, Source},
 };
-use logstore::{Config, NewEntry, Store, StreamBatch, fs::RealFs};
+use logstore::{
+    Config, NewEntry, Store, StreamBatch,
+    block::{Section, SectionKind},
+    fs::RealFs,
+};
 use model::Labels;
 
-struct Rng(u64);
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-    fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 11) % n
-    }
-}
+use self::lines::{Rng, labels, line};
 
 const T0: i64 = 1_795_365_360_000_000_000;
-const SERVICES: [&str; 8] = ["checkout", "gateway", "worker", "auth", "search", "billing", "mailer", "web"];
-const PATHS: [&str; 6] = ["/api/v1/cart", "/api/v1/orders", "/login", "/static/app.js", "/api/v1/users", "/health"];
-const MSGS: [&str; 6] = [
-    "request finished",
-    "payment authorised",
-    "cache miss, loading from database",
-    "retrying connection to upstream",
-    "user session refreshed",
-    "job scheduled for execution",
-];
-const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
-
-fn stamp(at: i64) -> String {
-    let secs = at / 1_000_000_000;
-    let (h, m, s) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    format!("2026-11-22T{h:02}:{m:02}:{s:02}.{:06}Z", at / 1000 % 1_000_000)
-}
-
-fn line(rng: &mut Rng, service: usize, at: i64) -> String {
-    let (user, ms, status) = (
-        rng.below(50_000),
-        rng.below(2_000_000) as f64 / 1000.0,
-        [200, 200, 200, 200, 201, 204, 301, 404, 500, 503][rng.below(10) as usize],
-    );
-    let (path, msg, level) = (PATHS[rng.below(6) as usize], MSGS[rng.below(6) as usize], LEVELS[rng.below(4) as usize]);
-    let id = if rng.below(2) == 0 { format!("{:016x}{:016x}", rng.next(), rng.next()) } else { String::new() };
-    match service % 4 {
-        0 => format!(
-            r#"{{"time":"{}","level":"{level}","msg":"{msg}","service":"{}","user_id":{user},"duration_ms":{ms:.3},"status":{status},"path":"{path}","trace_id":"{id}","region":"eu-central-1"}}"#,
-            stamp(at),
-            SERVICES[service]
-        ),
-        1 => format!(
-            r#"time={} level={level} msg="{msg}" component={} user=u{user} duration={ms:.2}ms status={status} path={path} caller=handler.go:{} trace={id} host=node-{}"#,
-            stamp(at),
-            SERVICES[service],
-            rng.below(400),
-            rng.below(9)
-        ),
-        2 => format!(
-            "{} {level:>5} [{}-thread-{}] com.example.shop.{}.Service - {msg} for user {user} took {ms:.1} ms request {id} after {} attempts",
-            stamp(at),
-            SERVICES[service],
-            rng.below(16),
-            SERVICES[service],
-            rng.below(4)
-        ),
-        _ => format!(
-            r#"10.{}.{}.{} - - [22/Nov/2026:{}] "GET {path}?id={user}&session={id} HTTP/1.1" {status} {} "https://shop.example.com/" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36" {ms:.3}"#,
-            rng.below(4),
-            rng.below(256),
-            rng.below(256),
-            &stamp(at)[11..19],
-            rng.below(90_000)
-        ),
-    }
-}
 
 /// Seconds this thread has been on a processor: fair also on a machine that is busy with other things.
 fn cpu() -> f64 {
@@ -99,16 +38,6 @@ fn rss(what: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(what)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
-fn labels(service: usize) -> Labels {
-    Labels::from([
-        ("service", SERVICES[service]),
-        ("service_name", SERVICES[service]),
-        ("job", "dockerlogs"),
-        ("host", "local"),
-        ("stream", "stdout"),
-    ])
 }
 
 fn ingest(dir: &Path, lines: u64, config: Config) {
@@ -127,7 +56,7 @@ fn ingest(dir: &Path, lines: u64, config: Config) {
                 for _ in 0..1000 {
                     at += rng.below(2 * step as u64) as i64;
                     let service = rng.below(8) as usize;
-                    by[service].push((at, line(&mut rng, service, at)));
+                    by[service].push((at, line(&mut rng, service, at, None)));
                 }
                 by
             })
@@ -325,6 +254,53 @@ fn sections(dir: &Path) {
     println!("headers: {:.5}; {blocks} blocks of {} KiB", headers as f64 * 2.0 / raw as f64, raw / blocks / 1024);
 }
 
+/// Unpacks the text of every block under `dir`, on as many threads as the machine has cores, and does nothing with it: what a search for a
+/// text that stands nowhere can be held against. Reads beside a running engine. Prints one line of JSON.
+fn unpack(dir: &Path) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut blocks: Vec<(Arc<std::fs::File>, u64, Section)> = Vec::new();
+    for entry in std::fs::read_dir(dir.join("packs")).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(footer) =
+            path.extension().filter(|kind| *kind == "pack").and_then(|_| logstore::pack::read_bytes(&std::fs::read(&path).unwrap()))
+        else {
+            continue;
+        };
+        let file = Arc::new(std::fs::File::open(&path).unwrap());
+        blocks.extend(footer.blocks.into_iter().map(|(offset, _, header)| {
+            (file.clone(), offset + header.section_offset(SectionKind::Text), header.sections[SectionKind::Text as usize])
+        }));
+    }
+    let (next, raw, packed) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let (mut read, mut text) = (Vec::new(), Vec::new());
+                let mut unpacker = zstd::bulk::Decompressor::new().unwrap();
+                while let Some((file, offset, section)) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    read.resize(section.len as usize, 0);
+                    file.read_exact_at(&mut read, *offset).unwrap();
+                    packed.fetch_add(section.len.into(), Ordering::Relaxed);
+                    if section.len < section.raw_len {
+                        text.clear();
+                        text.reserve(section.raw_len as usize);
+                        unpacker.decompress_to_buffer(&read, &mut text).unwrap();
+                    }
+                    raw.fetch_add(section.raw_len.into(), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    println!(
+        r#"{{"threads":{threads},"blocks":{},"raw_bytes":{},"packed_bytes":{},"seconds":{:.6}}}"#,
+        blocks.len(),
+        raw.into_inner(),
+        packed.into_inner(),
+        start.elapsed().as_secs_f64()
+    );
+}
+
 fn codec(lines: u64) {
     let mut rng = Rng(42);
     let mut at = T0;
@@ -332,7 +308,7 @@ fn codec(lines: u64) {
     for i in 0..lines {
         at += rng.below(4_000_000) as i64;
         let service = (i % 4) as usize;
-        texts[service].push(line(&mut rng, service, at));
+        texts[service].push(line(&mut rng, service, at, None));
     }
     for block in [256 << 10, 1 << 20] {
         for level in [-1, 1, 2, 3, 4, 5, 6, 9] {
@@ -374,11 +350,12 @@ fn main() {
             let (mut rng, mut at) = (Rng(42), T0);
             let texts = (0..lines).map(|i| {
                 at += rng.below(4_000_000) as i64;
-                line(&mut rng, (i / (lines / 4)) as usize % 4, at)
+                line(&mut rng, (i / (lines / 4)) as usize % 4, at, None)
             });
             std::fs::write(dir, texts.collect::<String>()).unwrap();
         }
         "sections" => sections(dir),
+        "unpack" => unpack(dir),
         "codec" => codec(lines),
         _ => read(dir),
     }

@@ -254,7 +254,7 @@ impl Log {
             files: Vec::new(),
             segments: VecDeque::new(),
             sealed: HashMap::new(),
-            next_seq: names.last().map_or(1, |(first_seq, _)| first_seq + 1),
+            next_seq: names.last().map_or(1, |(first_seq, _)| first_seq.saturating_add(1)),
             torn_bytes: 0,
             damaged_bytes: 0,
         };
@@ -303,7 +303,7 @@ impl Log {
             }
         }
         let last_seq = report.records.last().map_or(first_seq, |record| record.seq);
-        self.next_seq = self.next_seq.max(last_seq + 1);
+        self.next_seq = self.next_seq.max(last_seq.saturating_add(1));
         self.segments.push_back(wal::Segment { first_seq, last_seq, good_len: report.good_len });
         self.files.push((path, report.good_len));
         Ok(())

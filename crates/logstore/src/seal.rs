@@ -97,7 +97,7 @@ impl Store {
         for segment in committer.wal.segments() {
             bytes -= segment.good_len;
             if bytes <= self.config.wal_bytes / 2 {
-                return segment.last_seq + 1;
+                return segment.last_seq.saturating_add(1);
             }
         }
         u64::MAX

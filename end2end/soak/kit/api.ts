@@ -43,6 +43,14 @@ export class Api {
     return this.json("/api/v1/stats");
   }
 
+  /** How a part of the console says that it is. */
+  async part(name: string): Promise<{ state: "ok" | "degraded" | "down" | "absent"; detail: string }> {
+    const { parts } = await this.json<{ parts: { name: string; state: "ok" | "degraded" | "down" | "absent"; detail: string }[] }>("/api/v1/health");
+    const found = parts.find((part) => part.name === name);
+    if (found === undefined) throw new Error(`health names no ${name}: ${parts.map((part) => part.name).join(", ")}`);
+    return found;
+  }
+
   /** A gauge or counter of the console's own metrics, without labels. */
   async metric(name: string): Promise<number> {
     const text = await (await this.fetch("/metrics")).text();

@@ -15,10 +15,10 @@ use crate::{
     ui::{act, effect},
 };
 
-pub const EDITOR: Late = late!(query, query_editor, view! { <QueryEditor/> });
-pub const RANGES: Late = late!(query, range_panel, view! { <RangePanel/> });
+pub const EDITOR: Late = late!(search, query_editor, view! { <QueryEditor/> });
+pub const RANGES: Late = late!(search, range_panel, view! { <RangePanel/> });
 pub const HISTOGRAM: Late = late!(histogram, level_histogram, view! { <LevelHistogram/> });
-pub const NUMBERS: Late = late!(numbers, metric_numbers, view! { <Numbers/> });
+pub const NUMBERS: Late = late!(search, metric_numbers, view! { <Numbers/> });
 
 /// What the page and its late parts see alike.
 #[derive(Clone, Copy)]
@@ -39,16 +39,20 @@ impl Desk {
     }
 }
 
-/// True some time after the page is there: what nobody asked for must not keep the lines waiting.
+/// True with the first move of a person, else some time after the page is there: what nobody asked for must not keep the lines waiting.
 pub fn settled() -> Signal<bool> {
     let is_settled = RwSignal::new(false);
     effect(move || {
-        set_timeout(
-            move || {
-                is_settled.try_set(true);
-            },
-            Duration::from_millis(300),
-        );
+        let settle = move || {
+            if is_settled.try_get_untracked() == Some(false) {
+                is_settled.set(true);
+            }
+        };
+        for event in ["pointermove", "pointerdown", "keydown", "wheel"] {
+            let listener = window_event_listener_untyped(event, move |_| settle());
+            on_cleanup(move || listener.remove());
+        }
+        set_timeout(settle, Duration::from_secs(3));
     });
     is_settled.into()
 }

@@ -29,9 +29,9 @@ use crate::{
     ui::{act, effect},
 };
 
-const PANES: Late = late!(tools, log_panes, view! { <Panes/> });
+const PANES: Late = late!(search, log_panes, view! { <Panes/> });
 /// Not a view: it notes the present search as made.
-const NOTE: Late = late!(tools, log_note, saved::note());
+const NOTE: Late = late!(search, log_note, saved::note());
 
 /// A search that was not left for that long counts as made.
 const RESTED: Duration = Duration::from_secs(2);

@@ -4,6 +4,8 @@
 //! no height that sticks to the viewport's upper edge inside a spacer as high as all rows: the script alone moves them,
 //! so that a scrollbar drawn far ahead of a busy script shows rows of before and never an empty screen.
 
+mod state;
+
 use std::{
     cell::RefCell,
     collections::BTreeMap,
@@ -13,13 +15,12 @@ use std::{
 };
 
 use leptos::prelude::*;
-use loglines::ansi;
-use model::{Entry, EntryId, LogAsk, ServerMsg, Timestamp};
+use model::{EntryId, LogAsk, ServerMsg, Timestamp};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Element, Event, EventTarget, HtmlElement, ResizeObserver};
 
 use super::{
-    buffer::{Anchor, Content, Gap, GapState, Key, LogBuffer, Metrics},
+    buffer::{Content, Gap, GapState, Key, LogBuffer, Metrics},
     outlets::{Command, Older, Outlets, Status, put},
 };
 use crate::{
@@ -670,63 +671,6 @@ fn gap_says(gap: &Gap) -> (String, bool) {
 fn since(from: &str) -> Option<Timestamp> {
     let now = Timestamp((js_sys::Date::now() * 1e6) as i64);
     Timestamp::parse_param(from, now).ok()
-}
-
-impl State {
-    /// Whether nothing new comes in: a range that has ended, or the surroundings of a line.
-    pub fn is_still(&self) -> bool {
-        self.view.at.is_some() || self.view.is_past()
-    }
-
-    /// The place to keep; none while following, which keeps the end.
-    pub fn hold(&mut self) -> Option<Anchor> {
-        if self.follow { None } else { self.buffer.anchor(self.scroll) }
-    }
-
-    /// What the browser says of itself: nothing is to be done to get there.
-    pub fn set_real_scroll(&mut self, scroll: u32) {
-        self.real_scroll = scroll;
-    }
-
-    pub fn restore(&mut self, anchor: Option<Anchor>) {
-        if let Some(anchor) = anchor {
-            self.scroll = self.buffer.scroll_to(anchor);
-        }
-    }
-
-    /// The row of that key is drawn anew.
-    pub fn spoil(&mut self, key: Key) {
-        if let Some(drawn) = self.drawn.iter_mut().find(|drawn| drawn.key == key) {
-            drawn.stale = true;
-        }
-    }
-
-    pub fn spoil_all(&mut self) {
-        for drawn in &mut self.drawn {
-            drawn.stale = true;
-        }
-    }
-
-    /// Whether a line is one that the search marks.
-    pub fn hit(&self) -> Rc<dyn Fn(&Entry) -> bool> {
-        let marker = self.marker.clone();
-        let filtered = !self.view.highlight;
-        if marker.is_nothing() {
-            return Rc::new(|_| false);
-        }
-        // The server sends matching lines only.
-        Rc::new(move |entry| filtered || marker.hits(&ansi::strip(&entry.message)))
-    }
-
-    fn keep_selection(&self, window: &mut Range<usize>) {
-        let Some((one, other)) = self.held else { return };
-        if let (Ok(one), Ok(other)) = (self.buffer.find(one), self.buffer.find(other)) {
-            let wide = window.start.min(one).min(other)..window.end.max(one + 1).max(other + 1);
-            if wide.len() <= HELD_ROWS {
-                *window = wide;
-            }
-        }
-    }
 }
 
 /// The key that a row's element was drawn for.

@@ -13,7 +13,7 @@ use logql::{
     engine::{LogParams, LogRow},
 };
 use model::{Code, Direction, Entry, EntryId, ServerMsg, StreamState, Timestamp};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use super::tail::{CATCH_UP, OVERLAP_FRAMES, json};
 use crate::{
@@ -36,12 +36,13 @@ pub struct QueryTail {
     ops: Arc<Ops>,
     log: Arc<LogExpr>,
     /// When the view was opened.
-    opened: (Timestamp, Instant),
+    opened: Timestamp,
     tailed: Option<Tailed>,
-    open_at: Instant,
+    /// It broke off just now.
+    is_lost: bool,
     first: VecDeque<Bytes>,
     pending: Vec<Entry>,
-    frame_at: Instant,
+    frame: Interval,
     /// Lines that were sent out of a search and may still come by the tail.
     sent: HashSet<EntryId>,
     overlap: u32,
@@ -67,16 +68,17 @@ impl QueryTail {
         newest: usize,
         after: Option<EntryId>,
     ) -> Result<Self, Error> {
-        let at = Instant::now();
+        let mut frame = interval(FRAME);
+        frame.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tail = Self {
             ops,
             log,
-            opened: (now, at),
+            opened: now,
             tailed: None,
-            open_at: at,
+            is_lost: false,
             first: VecDeque::from([json(&ServerMsg::State { state: StreamState::Live })]),
             pending: Vec::new(),
-            frame_at: at,
+            frame,
             sent: HashSet::new(),
             overlap: 0,
             last: after,
@@ -92,13 +94,8 @@ impl QueryTail {
         Ok(tail)
     }
 
-    fn now(&self) -> Timestamp {
-        let (at, then) = self.opened;
-        at.saturating_add_nanos(i64::try_from(then.elapsed().as_nanos()).unwrap_or(i64::MAX))
-    }
-
     fn how(&self) -> How {
-        How { now: self.now(), partial_series: false }
+        How { now: self.opened, partial_series: false }
     }
 
     /// What comes from now on.
@@ -145,10 +142,13 @@ impl QueryTail {
                 std::future::pending::<()>().await;
             }
             if self.tailed.is_none() {
-                sleep_until(self.open_at).await;
+                if self.is_lost {
+                    sleep(AGAIN).await;
+                }
                 match self.listen().await {
                     Ok(tailed) => {
                         self.tailed = Some(tailed);
+                        self.is_lost = false;
                         self.behind = self.behind.or(self.last.map(|last| (last, CATCH_UP)));
                         self.first.push_back(json(&ServerMsg::State { state: StreamState::Live }));
                     }
@@ -174,8 +174,7 @@ impl QueryTail {
             let tailed = self.tailed.as_mut().expect("opened above");
             let item = tokio::select! {
                 item = tailed.recv(), if self.pending.len() < FRAME_LINES => item,
-                () = sleep_until(self.frame_at), if !self.pending.is_empty() => {
-                    self.frame_at = Instant::now() + FRAME;
+                _ = self.frame.tick(), if !self.pending.is_empty() => {
                     self.overlap = self.overlap.saturating_sub(1);
                     if self.overlap == 0 {
                         self.sent = HashSet::new();
@@ -191,7 +190,7 @@ impl QueryTail {
                     self.last = self.last.max(self.pending.iter().map(|entry| entry.id).max());
                 }
                 Some(TailItem::Dropped { .. }) => {
-                    let last = self.last.unwrap_or(EntryId { at: self.now(), stream: model::StreamHash(0), ordinal: 0 });
+                    let last = self.last.unwrap_or(EntryId { at: self.opened, stream: model::StreamHash(0), ordinal: 0 });
                     self.behind = Some((last, CATCH_UP));
                 }
                 Some(TailItem::Failed(error)) => self.lost(&error.into()),
@@ -203,7 +202,7 @@ impl QueryTail {
     /// Says that it does not go on now, and tries again later.
     fn lost(&mut self, error: &Error) {
         self.tailed = None;
-        self.open_at = Instant::now() + AGAIN;
+        self.is_lost = true;
         self.first.push_back(json(&ServerMsg::State { state: StreamState::Reconnecting }));
         self.first.push_back(json(&ServerMsg::Error { code: Code::Upstream, detail: error.problem().detail }));
     }
@@ -211,7 +210,7 @@ impl QueryTail {
     pub(super) fn pause(&mut self) {
         self.paused = true;
         self.tailed = None;
-        self.open_at = Instant::now();
+        self.is_lost = false;
     }
 
     /// Sends what came behind `after`. Without `after` the pause becomes a gap.

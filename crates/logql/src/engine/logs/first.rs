@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -29,6 +29,8 @@ pub(super) fn first<S: Source>(engine: &Engine<'_, S>, plan: &Plan, limit: usize
     parts.sort_by_key(|part| near(part, plan.direction));
     Stats::add(&engine.control.stats.parts, parts.len() as u64);
     let best = Best { limit, cut: AtomicI64::new(i64::MAX), rows: Mutex::new(BTreeMap::new()) };
+    // Until a near piece held too few lines: then each part would be unpacked twice.
+    let is_dense = AtomicBool::new(true);
     scan.run(parts.len(), &|index| {
         let part = &parts[index];
         if near(part, plan.direction) > best.cut.load(Ordering::Relaxed) {
@@ -36,11 +38,13 @@ pub(super) fn first<S: Source>(engine: &Engine<'_, S>, plan: &Plan, limit: usize
             return Ok(());
         }
         let mut found = 0;
-        for ask in pieces(part, plan, limit) {
+        let pieces = if is_dense.load(Ordering::Relaxed) { pieces(part, plan, limit) } else { vec![plan.ask.clone()] };
+        for ask in pieces {
             found += piece(&scan, part, plan, &ask, limit - found, &best)?;
             if found >= limit {
-                break;
+                return Ok(());
             }
+            is_dense.store(false, Ordering::Relaxed);
         }
         Ok(())
     })?;
