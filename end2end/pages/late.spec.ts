@@ -47,17 +47,21 @@ test("without a network a page that is not here yet says so in place", async ({ 
   await signIn(page);
   await open(page, "/logs");
   await alive(page);
+  // What the browser keeps of an earlier page would do without a network.
+  await page.route(LATE, (route) => route.abort("internetdisconnected"));
   await context.setOffline(true);
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Users" }).click();
   await expect(page.getByRole("alert").filter({ hasText: "This page did not load" })).toBeVisible();
   await context.setOffline(false);
+  await page.unroute(LATE);
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(page.getByRole("heading", { name: "Users", level: 1 })).toBeVisible();
 });
 
+// A page comes with its module and those that it shares with other late views.
 test("a page names the modules it needs, and no others", async ({ page }) => {
   await signIn(page);
-  for (const [path, count] of [["/logs", 0], ["/", 2], ["/users", 2], ["/no/such/page", 0]] as const) {
+  for (const [path, count] of [["/logs", 0], ["/", 4], ["/users", 4], ["/no/such/page", 0]] as const) {
     const html = await (await page.request.get(path, { headers: { accept: "text/html" } })).text();
     expect(html.match(/<link rel="preload" href="\/pkg\/docaiche-[^"]*\.wasm"/g) ?? [], path).toHaveLength(count);
   }

@@ -288,6 +288,8 @@ test.describe("on a phone", () => {
     await expect(editor(page)).toBeVisible();
     await editor(page).fill('{service_name="e2e-phone"}');
     await page.getByRole("button", { name: "Run" }).click();
+    await expect(page).toHaveURL(/e2e-phone%22%7D$/);
+    await expect(lines.rows).toHaveCount(3);
     await page.keyboard.press("Escape");
     await expect(lines.rows).toHaveCount(3);
     await page.getByRole("button", { name: "Time range" }).click();
