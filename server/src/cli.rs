@@ -45,7 +45,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "URL")]
     pub docker_host: Option<String>,
     /// A Loki that keeps the lines and answers instead of the embedded engine; tenant and credentials stand in the file's
-    /// section [logs] [env: DOCAICHE_LOKI_URL] [default: none]
+    /// section `logs` [env: DOCAICHE_LOKI_URL] [default: none]
     #[arg(long, global = true, value_name = "URL")]
     pub loki_url: Option<String>,
     /// sqlite: or postgres: URL of users, sessions and audit [env: DOCAICHE_DATABASE_URL] [default: SQLite in the data directory]

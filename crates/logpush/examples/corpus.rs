@@ -143,7 +143,7 @@ fn send(path: &str, address: &str, token: &str, connections: usize) {
 
 fn scan(path: &str, seed: u64, texts: &[String]) {
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).unwrap());
-    let finders: Vec<_> = texts.iter().map(|text| memchr::memmem::Finder::new(text)).collect();
+    let finders: Vec<_> = texts.iter().map(memchr::memmem::Finder::new).collect();
     let mut counts = vec![0_u64; texts.len()];
     // A bit for each number of six digits.
     let mut seen = vec![0_u64; 1 << 18];
