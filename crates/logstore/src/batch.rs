@@ -1,11 +1,14 @@
 //! What is appended, and how it is written down: the payload of a record of the write-ahead log.
 
+use std::borrow::Cow;
+
 use model::{Labels, StreamHash};
 
 use crate::{
     block,
     bytes::{Cursor, put_text, put_varint},
     error::Refused,
+    wal::MAX_PAYLOAD_BYTES,
 };
 
 /// Lines of one stream.
@@ -51,6 +54,10 @@ impl Appended {
 
 pub(crate) const KIND_LINES: u8 = 1;
 pub(crate) const KIND_SEALED: u8 = 2;
+pub(crate) const KIND_PACKED: u8 = 3;
+
+/// Kind and length in front of what is packed.
+const PACKED_HEAD_BYTES: usize = 5;
 
 /// A batch written down, its ordinals still to be filled in.
 pub(crate) struct Written {
@@ -190,6 +197,35 @@ pub(crate) fn without(payload: &[u8], keep: &[bool]) -> Option<Vec<u8>> {
         out.clear();
     }
     Some(out)
+}
+
+/// Packs a payload of [`KIND_LINES`] into `out`. False where that makes it no smaller; `out` is then of no use.
+pub(crate) fn pack(zstd: &mut zstd::bulk::Compressor<'_>, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    out.resize(PACKED_HEAD_BYTES + zstd::zstd_safe::compress_bound(payload.len()), 0);
+    out[0] = KIND_PACKED;
+    out[1..PACKED_HEAD_BYTES].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    match zstd.compress_to_buffer(payload, &mut out[PACKED_HEAD_BYTES..]) {
+        Ok(len) => {
+            out.truncate(PACKED_HEAD_BYTES + len);
+            out.len() < payload.len()
+        }
+        Err(_) => false,
+    }
+}
+
+/// The payload of a record as it was before [`pack`]; where it was not packed, itself. `None` where the bytes make no sense.
+pub(crate) fn unpack(payload: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if payload.first() != Some(&KIND_PACKED) {
+        return Some(Cow::Borrowed(payload));
+    }
+    let mut cursor = Cursor::new(payload.get(1..)?);
+    let len = cursor.u32()? as usize;
+    if len > MAX_PAYLOAD_BYTES {
+        return None;
+    }
+    let unpacked = zstd::bulk::decompress(cursor.rest(), len).ok()?;
+    (unpacked.len() == len && unpacked.first() == Some(&KIND_LINES)).then_some(Cow::Owned(unpacked))
 }
 
 /// A record that says which streams are in blocks up to which record.

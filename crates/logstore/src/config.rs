@@ -32,7 +32,7 @@ pub struct Config {
     /// A stream's lines are sealed this long after the first of them came, even if they fill no block.
     pub head_age_ns: i64,
     pub wal_segment_bytes: u64,
-    /// Beyond it streams are sealed, however small, so that old segments can go.
+    /// On the disk. Beyond it streams are sealed, however small, so that old segments can go.
     pub wal_bytes: u64,
     /// Longer lines are refused. At most 8 MiB.
     pub line_bytes: usize,
@@ -52,8 +52,8 @@ impl Default for Config {
             level: 1,
             head_bytes: 32 * MIB,
             head_age_ns: 30 * MINUTE,
-            wal_segment_bytes: 16 << 20,
-            wal_bytes: 128 << 20,
+            wal_segment_bytes: 4 << 20,
+            wal_bytes: 16 << 20,
             line_bytes: MIB,
             streams: 100_000,
             pack_bytes: 64 << 20,

@@ -23,7 +23,7 @@ use crate::{
     wal::{self, SegmentHeader, Wal},
 };
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 
 /// What opening found.
@@ -118,20 +118,19 @@ impl Store {
 
     fn replay_record(&self, record: wal::Record<'_>, sealed: &HashMap<StreamHash, u64>) -> u64 {
         let mut committer = self.committer();
-        match record.payload.first() {
-            Some(&batch::KIND_LINES) => match self.replay(&mut committer, 0, record.seq, record.payload, sealed) {
-                Some(lines) => lines,
-                None => {
-                    self.damage.note(format!("record {} of the write-ahead log makes no sense", record.seq), 0);
-                    0
-                }
-            },
-            _ => 0,
-        }
+        let lines = batch::unpack(record.payload).and_then(|payload| match payload.first() {
+            Some(&batch::KIND_LINES) => self.replay(&mut committer, 0, record.seq, &payload, sealed),
+            Some(&batch::KIND_SEALED) => Some(0),
+            _ => None,
+        });
+        lines.unwrap_or_else(|| {
+            self.damage.note(format!("record {} of the write-ahead log makes no sense", record.seq), 0);
+            0
+        })
     }
 }
 
-/// `FORMAT` is one line: `docaiche logs, format 1, ` and the checksum of what stands before it.
+/// `FORMAT` is one line: `docaiche logs, format 2, ` and the checksum of what stands before it.
 fn check_format(fs: &dyn Fs, dir: &Path, damage: &DamageLog) -> Result<(), OpenError> {
     let path = dir.join("FORMAT");
     let found = match slurp(fs, &path, 4096) {
@@ -147,8 +146,10 @@ fn check_format(fs: &dyn Fs, dir: &Path, damage: &DamageLog) -> Result<(), OpenE
     };
     match found {
         Some(found) if found > FORMAT => Err(OpenError::Newer { dir: dir.display().to_string(), found, known: FORMAT }),
-        // Older ones are migrated here, once there are any.
-        Some(_) => Ok(()),
+        Some(found) if found == FORMAT => Ok(()),
+        // Format 1 is format 2 without packed records, so that its files stay. An earlier console must not take such records for
+        // nothing: the new number is there before the first of them.
+        Some(_) => write_format(fs, dir).map_err(|source| OpenError::Io { path: dir.join("FORMAT").display().to_string(), source }),
         None => {
             // Where the disk is full or read-only, a later start does it.
             let _ = write_format(fs, dir);

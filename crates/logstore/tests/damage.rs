@@ -142,11 +142,30 @@ fn a_flipped_byte_in_the_format_is_mended_and_a_newer_format_refused() {
         drop(store);
         assert_eq!(open(&fs, tiny()).1.damaged, Vec::<String>::new(), "byte {byte}: mended");
     }
-    let line = "docaiche logs, format 2";
-    let sum = xxhash_rust::xxh3::xxh3_64(line.as_bytes());
-    fs.damage(&path, |bytes| *bytes = format!("{line}, {sum:016x}\n").into_bytes());
+    set_format(&fs, 3);
     let outcome = Store::open(std::path::Path::new(DIR), tiny(), std::sync::Arc::new(fs.clone()));
-    assert!(matches!(outcome, Err(OpenError::Newer { found: 2, known: 1, .. })));
+    assert!(matches!(outcome, Err(OpenError::Newer { found: 3, known: 2, .. })));
+}
+
+fn set_format(fs: &TestFs, format: u32) {
+    let line = format!("docaiche logs, format {format}");
+    let sum = xxhash_rust::xxh3::xxh3_64(line.as_bytes());
+    fs.damage(&PathBuf::from(DIR).join("FORMAT"), |bytes| *bytes = format!("{line}, {sum:016x}\n").into_bytes());
+}
+
+#[test]
+fn a_store_of_the_first_format_becomes_one_of_the_second() {
+    let (fs, twin) = filled();
+    let format = || {
+        let mut copy = Vec::new();
+        fs.damage(&PathBuf::from(DIR).join("FORMAT"), |bytes| copy.clone_from(bytes));
+        copy
+    };
+    let second = format();
+    set_format(&fs, 1);
+    let (store, recovery) = open(&fs, tiny());
+    assert_eq!((recovery.damaged, format()), (Vec::<String>::new(), second));
+    assert_eq!(read(&store, &everything()), twin.read(0, i64::MAX, |_| true));
 }
 
 #[test]

@@ -244,3 +244,19 @@ fn retention_makes_room_on_a_full_disk() {
     let _ = store.retain(1000 * SECOND);
     append(&store, &[put("web", 1000 * SECOND, "b")], 1000 * SECOND).unwrap();
 }
+
+#[test]
+fn a_large_batch_takes_less_in_the_log_than_its_lines_and_comes_back() {
+    let fs = TestFs::default();
+    let (store, _) = open(&fs, Config { wal_segment_bytes: 1 << 20, wal_bytes: 4 << 20, ..tiny() });
+    let mut twin = Twin::default();
+    let batch: Vec<Put> = (0..300).map(|i| put("web", i, format!("GET /api/orders/{i} 200"))).collect();
+    assert_eq!(append(&store, &batch, SECOND).unwrap(), twin.append(&batch));
+    let raw: usize = batch.iter().map(|put| put.line.len()).sum();
+    assert!(store.status().wal_bytes < raw as u64 / 2, "{} bytes of log for {raw} of lines", store.status().wal_bytes);
+    drop(store);
+    fs.lose_power(|_| 0);
+    let (store, recovery) = open(&fs, tiny());
+    assert_eq!((recovery.replayed_lines, recovery.damaged), (300, Vec::<String>::new()));
+    assert_eq!(read(&store, &everything()), twin.read(0, i64::MAX, |_| true));
+}

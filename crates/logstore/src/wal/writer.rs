@@ -10,10 +10,16 @@ use std::{
 
 use super::{RECORD_HEADER_LEN, RECORD_MAGIC, SEGMENT_HEADER_LEN, SEGMENT_MAGIC, VERSION, file_name};
 use crate::{
+    batch,
     bytes::{sum64, sum64_seeded},
     config::{Config, Sync},
     fs::{Append, Fs},
 };
+
+/// Shorter payloads are written as they are.
+const PACK_AT: usize = 1 << 10;
+/// Of a buffer, between two groups.
+const KEEP_BYTES: usize = 4 << 20;
 
 pub(crate) struct Segment {
     pub first_seq: u64,
@@ -36,6 +42,9 @@ pub(crate) struct Wal {
     next_seq: u64,
     buffer: Vec<u8>,
     buffered: Option<(u64, u64)>,
+    /// Unset where there is no memory for it: then nothing is packed.
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+    packed: Vec<u8>,
 }
 
 impl Wal {
@@ -52,6 +61,8 @@ impl Wal {
             next_seq,
             buffer: Vec::new(),
             buffered: None,
+            zstd: zstd::bulk::Compressor::new(config.level).ok(),
+            packed: Vec::new(),
         }
     }
 
@@ -69,6 +80,17 @@ impl Wal {
 
     /// Adds a record to the group that [`Wal::write`] will write. Gives its number.
     pub fn push(&mut self, payload: &[u8]) -> u64 {
+        let mut packed = std::mem::take(&mut self.packed);
+        let worth_it = payload.len() >= PACK_AT && payload[0] == batch::KIND_LINES;
+        let is_packed = worth_it && self.zstd.as_mut().is_some_and(|zstd| batch::pack(zstd, payload, &mut packed));
+        let seq = self.push_as_is(if is_packed { &packed } else { payload });
+        packed.clear();
+        packed.shrink_to(KEEP_BYTES);
+        self.packed = packed;
+        seq
+    }
+
+    fn push_as_is(&mut self, payload: &[u8]) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
         let start = self.buffer.len();
@@ -92,7 +114,7 @@ impl Wal {
         let outcome = self.write_group(&buffer, first, last, self.policy == Sync::Group);
         buffer.clear();
         // A rare large batch must not be remembered by the memory.
-        buffer.shrink_to(4 << 20);
+        buffer.shrink_to(KEEP_BYTES);
         self.buffer = buffer;
         outcome
     }
