@@ -35,7 +35,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("docaiche").build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // A thread that is left over from a rush has its own share of free memory until it ends.
+    runtime.enable_all().thread_name("docaiche").thread_keep_alive(std::time::Duration::from_secs(1));
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&anyhow::Error::new(error).context("cannot start"));
@@ -59,8 +62,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Becomes the same program anew with mimalloc told to give freed memory back at once: left alone it keeps it for a second and
-/// more, which after each sign-in's hash is half of an idle console's memory. It reads the setting from the environment before
+/// Becomes the same program anew with mimalloc told to give freed memory back at once, and in pages instead of pieces of 2 MiB: left
+/// alone it keeps it for a second and more, which after each sign-in's hash or a rush of lines is half of the console's memory. It reads the setting from the environment before
 /// `main`, so there is no later way to tell it. Where that fails, the console runs with more memory.
 fn restart_with_thrifty_allocator() {
     use std::os::unix::process::CommandExt;
@@ -69,7 +72,7 @@ fn restart_with_thrifty_allocator() {
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
-    drop(command.args(arguments).env(server::config::ALLOCATOR_PURGE, "0").exec());
+    drop(command.args(arguments).envs(server::config::ALLOCATOR.map(|name| (name, "0"))).exec());
 }
 
 fn complain(error: &anyhow::Error) {

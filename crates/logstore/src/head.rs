@@ -138,6 +138,16 @@ impl Chunk {
         chunk
     }
 
+    /// Makes room for as much as `last` took: vectors that grow step by step leave holes which the allocator keeps.
+    fn reserve(&mut self, last: &Self) {
+        let rows = last.rows() + last.rows() / 8;
+        self.times.reserve_exact(rows);
+        self.ordinals.reserve_exact(rows);
+        self.ends.reserve_exact(rows);
+        self.metas.reserve_exact(rows);
+        self.text.reserve_exact(last.text.len() + last.text.len() / 8);
+    }
+
     fn freeze(&mut self) {
         self.set_numbers = HashMap::new();
         if !self.sorted {
@@ -265,6 +275,9 @@ impl Head {
         if self.active.rows() > 0 {
             self.view = None;
             let mut chunk = std::mem::take(&mut self.active);
+            if chunk.is_full() {
+                self.active.reserve(&chunk);
+            }
             chunk.freeze();
             self.chunks.push(Arc::new(chunk));
         }

@@ -2,7 +2,10 @@
 
 use std::{
     ops::{ControlFlow, Range},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use logql::read::{Ask, Need, Part, ReadError, ReadStats, RowRef, StreamRef};
@@ -21,6 +24,8 @@ use crate::{
 #[derive(Default)]
 pub struct Buffers {
     free: Mutex<Vec<Reader>>,
+    /// Since [`Buffers::rest`] last looked.
+    used: AtomicBool,
 }
 
 const FREE_READERS: usize = 4;
@@ -34,6 +39,7 @@ pub struct Reader {
 
 impl Buffers {
     pub fn take(&self) -> Reader {
+        self.used.store(true, Ordering::Relaxed);
         self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
@@ -42,6 +48,13 @@ impl Buffers {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if small && free.len() < FREE_READERS {
             free.push(reader);
+        }
+    }
+
+    /// Gives their memory back where nobody read since the last call.
+    pub fn rest(&self) {
+        if !self.used.swap(false, Ordering::Relaxed) {
+            *self.free.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
         }
     }
 }

@@ -126,6 +126,11 @@ impl Store {
             Ok(merged) => done.merged_packs = merged,
             Err(error) => check("merge files", error),
         }
+        let mut committer = self.committer();
+        let next_seq = committer.wal.next_seq();
+        committer.recent.rest(next_seq);
+        drop(committer);
+        self.buffers.rest();
         self.counters.set_trouble(trouble.last().cloned());
         done.trouble = trouble;
         done

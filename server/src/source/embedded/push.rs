@@ -15,6 +15,8 @@ use super::{Embedded, Fresh, key_of, level_of};
 
 /// What a body may become when it is unpacked.
 const MAX_UNPACKED_BYTES: u64 = 64 << 20;
+/// Lines that live views are given together: a large push is not copied as a whole.
+const SHOWN_AT_ONCE: usize = 512;
 
 /// A body without its compression.
 ///
@@ -74,18 +76,22 @@ impl Embedded {
 
     /// How many lines are kept (duplicates included), and how many the store refused.
     fn keep(&self, accepted: &[Accepted<'_>], now: Timestamp) -> Result<(u64, u64), AppendError> {
-        let metadata: Vec<Vec<Vec<(&str, &str)>>> = accepted
+        // All of them behind each other: a list for each line would be as many allocations.
+        let metadata: Vec<(&str, &str)> = accepted
             .iter()
-            .map(|stream| {
-                stream.entries.iter().map(|entry| entry.metadata.iter().map(|(name, value)| (&**name, &**value)).collect()).collect()
-            })
+            .flat_map(|stream| &stream.entries)
+            .flat_map(|entry| entry.metadata.iter().map(|(name, value)| (&**name, &**value)))
             .collect();
+        let mut rest = metadata.as_slice();
         let entries: Vec<Vec<NewEntry<'_>>> = accepted
             .iter()
-            .zip(&metadata)
-            .map(|(stream, metadata)| {
-                let both = stream.entries.iter().zip(metadata);
-                both.map(|(entry, metadata)| NewEntry { at: entry.at, ordinal: None, line: &entry.line, metadata }).collect()
+            .map(|stream| {
+                let entries = stream.entries.iter().map(|entry| {
+                    let (metadata, others) = rest.split_at(entry.metadata.len());
+                    rest = others;
+                    NewEntry { at: entry.at, ordinal: None, line: &entry.line, metadata }
+                });
+                entries.collect()
             })
             .collect();
         let batch: Vec<StreamBatch<'_>> =
@@ -119,6 +125,10 @@ impl Embedded {
                     fresh.push(Fresh { stream: reference.clone(), at: entry.at, ordinal: *ordinal, line: text.clone(), metadata });
                 }
                 lines.push(Arc::new(Line { id, stream: stream.clone(), level: level_of(entry.metadata, entry.line), text, group: id }));
+                if lines.len() == SHOWN_AT_ONCE {
+                    self.hub.publish(&lines, now);
+                    lines.clear();
+                }
             }
         }
         self.hub.publish(&lines, now);
