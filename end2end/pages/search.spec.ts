@@ -152,6 +152,25 @@ test("a query is followed live", async ({ page, startContainer }) => {
   for (const text of await lines.texts()) expect(text).toMatch(/^tick \d*7$/);
 });
 
+test("what a removed container wrote is found across services, and its line has its neighbours around it", async ({ page, startContainer }) => {
+  const numbered = Array.from({ length: 40 }, (_, n) => (n === 20 ? "needle in the middle" : `hay ${n}`));
+  const gone = startContainer({ name: "e2e-gone", script: saying(...numbered) });
+  startContainer({ name: "e2e-stays", script: saying("needle elsewhere") });
+  await signInAndOpenLogs(page, ["e2e-gone"]);
+  await expect(new Lines(page).with("hay 39")).toBeVisible();
+  gone.remove();
+  const lines = await live(page, query('{service_name=~"e2e-(gone|stays)"} |= "needle"'));
+  await expect(lines.rows).toHaveCount(2);
+  await expect(lines.with("needle elsewhere")).toBeVisible();
+  await lines.with("needle in the middle").click();
+  await lines.with("needle in the middle").getByRole("button", { name: "Show in context" }).click();
+  await expect(page).toHaveURL(/\/logs\?service=e2e-gone&at=[0-9a-f]+/);
+  await expect(lines.with("hay 19")).toBeVisible();
+  await expect(lines.with("hay 21")).toBeVisible();
+  await page.goBack();
+  await expect(lines.rows).toHaveCount(2);
+});
+
 test("a range in the past has its lines and no others, and leads back to what is live", async ({ page, startContainer }) => {
   startContainer({ name: "e2e-range", script: counting("beat") });
   await signInAndOpenLogs(page, ["e2e-range"]);

@@ -237,7 +237,7 @@ impl RowMaker {
 
     fn actions(&self, parent: &Element) {
         let actions = self.make("div", "log-actions");
-        for (does, says) in [("copy", "Copy line"), ("link", "Copy link")] {
+        for (does, says) in [("context", "Show in context"), ("copy", "Copy line"), ("link", "Copy link")] {
             set(&self.button(&actions, "button", does, says), "title", says);
         }
         put(parent, &actions);

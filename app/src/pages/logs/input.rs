@@ -32,6 +32,7 @@ pub const KEYS: KeyGroup = KeyGroup {
         ("PgUp / PgDn", "A screen up or down"),
         ("c", "Copy the line"),
         ("p", "Copy a link to the line"),
+        ("x", "Show the line among all lines of its service"),
         ("l", "Wrap long lines"),
         ("t", "Relative times"),
         ("r", "Structured lines as written"),
@@ -150,6 +151,7 @@ impl Viewer {
             "whole" => self.load_whole(key),
             "copy" => self.copy_line(key),
             "link" => self.copy_link(key),
+            "context" => self.show_context(key),
             "only" => field().into_iter().for_each(|(name, value)| self.add_field(&name, "=", &value, entry())),
             "without" => field().into_iter().for_each(|(name, value)| self.add_field(&name, "!=", &value, entry())),
             "label-only" => label().into_iter().for_each(|(name, value)| self.add_label(&name, "=", &value)),
@@ -244,6 +246,18 @@ impl Viewer {
         let path = LogView { at: Some(key.id), ..self.state.borrow().view.clone() }.url();
         let origin = window().location().origin().unwrap_or_default();
         self.copy(&(origin + &path), "Link copied");
+    }
+
+    /// Goes to the line among all lines of its service: the filters and the range stay behind, and the way back leads to them.
+    fn show_context(&self, key: Key) {
+        let service = {
+            let state = self.state.borrow();
+            let Ok(at) = state.buffer.find(key) else { return };
+            state.buffer.row(at).entry().map(|entry| entry.service.clone())
+        };
+        if let Some(service) = service {
+            self.out.go.set(Some((LogView { service: vec![service], at: Some(key.id), ..LogView::default() }, true)));
+        }
     }
 
     fn copy(&self, text: &str, says: &'static str) {
@@ -348,13 +362,14 @@ impl Viewer {
             "r" => self.out.style.update(|style| style.raw = !style.raw),
             "d" => self.out.style.update(|style| style.compact = !style.compact),
             "Escape" => self.let_go(),
-            "Enter" | "c" | "p" | "f" => {
+            "Enter" | "c" | "p" | "x" | "f" => {
                 let Some(selected) = selected else { return false };
                 match key {
                     "Enter" if selected.gap => self.load_gap(selected),
                     "Enter" => self.toggle_open(selected),
                     "c" => self.copy_line(selected),
                     "p" => self.copy_link(selected),
+                    "x" => self.show_context(selected),
                     _ => self.toggle_fold(selected),
                 }
             }
