@@ -94,7 +94,10 @@ impl Intake {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let keeper = keeper.into();
         // A Loki has no ordinals: a line must have the id under which it will be found there.
-        let renumber = (!matches!(keeper, Keeper::Engine(_))).then(|| RefCell::new(Renumber::default()));
+        let renumber = match &keeper {
+            Keeper::Engine(_) => None,
+            other => Some(RefCell::new(Renumber::new(matches!(other, Keeper::Outbox(_))))),
+        };
         let writer = Writer { keeper, renumber, hub, places, clock };
         let thread = std::thread::Builder::new().name("intake".to_owned()).spawn(move || writer.run(receiver));
         (Self(sender), thread.expect("the system starts threads at start"))

@@ -12,8 +12,11 @@ const STREAMS: usize = 50_000;
 /// Numbers of one nanosecond that are remembered.
 const USED: usize = 1_000;
 
-#[derive(Default)]
-pub struct Renumber(HashMap<StreamHash, Last>);
+pub struct Renumber {
+    streams: HashMap<StreamHash, Last>,
+    /// We ship them: lines of one nanosecond go there one nanosecond apart, or they would lose their order, and equal ones be one.
+    apart: bool,
+}
 
 /// The last line of a stream.
 struct Last {
@@ -24,13 +27,19 @@ struct Last {
 }
 
 impl Renumber {
+    pub fn new(apart: bool) -> Self {
+        Self { streams: HashMap::new(), apart }
+    }
+
     pub fn line(&mut self, line: &Arc<Line>) -> Arc<Line> {
-        if self.0.len() >= STREAMS && !self.0.contains_key(&line.id.stream) {
-            self.0.clear();
+        if self.streams.len() >= STREAMS && !self.streams.contains_key(&line.id.stream) {
+            self.streams.clear();
         }
-        let last = self.0.entry(line.id.stream).or_insert(Last { at: line.id.at.0, used: Vec::new(), head: (line.id, line.id) });
-        if last.at != line.id.at.0 {
-            last.at = line.id.at.0;
+        // From nothing but the line's own id: what is sent once more after a crash is the same line there.
+        let at = if self.apart { line.id.at.saturating_add_nanos(line.id.ordinal.into()) } else { line.id.at };
+        let last = self.streams.entry(line.id.stream).or_insert(Last { at: at.0, used: Vec::new(), head: (line.id, line.id) });
+        if last.at != at.0 {
+            last.at = at.0;
             last.used.clear();
         }
         let mut ordinal = ordinal_of(&line.text);
@@ -40,7 +49,7 @@ impl Renumber {
         if last.used.len() < USED {
             last.used.push(ordinal);
         }
-        let id = EntryId { ordinal, ..line.id };
+        let id = EntryId { at, ordinal, ..line.id };
         let group = match line.group {
             own if own == line.id => {
                 last.head = (line.id, id);
@@ -68,21 +77,22 @@ mod tests {
         let line = |at, ordinal, text: &str, group| {
             Arc::new(Line { id: id(at, ordinal), stream: stream.clone(), text: text.into(), level: Level::Info, group })
         };
-        let mut renumber = Renumber::default();
-        let named: Vec<Arc<Line>> = [
-            line(5, 0, "panic", id(5, 0)),
-            line(5, 1, "  at main", id(5, 0)),
-            line(5, 2, "  at main", id(5, 0)),
-            line(6, 0, "  at main", id(5, 0)),
-            line(7, 0, "next", id(7, 0)),
-        ]
-        .iter()
-        .map(|line| renumber.line(line))
-        .collect();
-        let (head, same) = (ordinal_of("panic"), ordinal_of("  at main"));
-        let ids: Vec<(i64, u16)> = named.iter().map(|line| (line.id.at.0, line.id.ordinal)).collect();
-        assert_eq!(ids, [(5, head), (5, same), (5, same + 1), (6, same), (7, ordinal_of("next"))]);
-        assert!(named[..4].iter().all(|line| line.group == named[0].id));
-        assert_eq!(named[4].group, named[4].id);
+        let lines = [
+            line(50, 0, "panic", id(50, 0)),
+            line(50, 1, "  at main", id(50, 0)),
+            line(50, 2, "  at main", id(50, 0)),
+            line(60, 0, "  at main", id(50, 0)),
+            line(70, 0, "next", id(70, 0)),
+        ];
+        let named = |apart| {
+            let mut renumber = Renumber::new(apart);
+            let named: Vec<Arc<Line>> = lines.iter().map(|line| renumber.line(line)).collect();
+            assert!(named[..4].iter().all(|line| line.group == named[0].id));
+            assert_eq!(named[4].group, named[4].id);
+            named.iter().map(|line| (line.id.at.0, line.id.ordinal)).collect::<Vec<_>>()
+        };
+        let (head, same, next) = (ordinal_of("panic"), ordinal_of("  at main"), ordinal_of("next"));
+        assert_eq!(named(false), [(50, head), (50, same), (50, same + 1), (60, same), (70, next)]);
+        assert_eq!(named(true), [(50, head), (51, same), (52, same), (60, same), (70, next)], "shipped, they stay in their order");
     }
 }

@@ -175,7 +175,7 @@ fn search_one(followed: &Followed, file: &File, plan: &LogPlan, stats: &mut Scan
         }
         if bytes > BUDGET_BYTES {
             let (at, stream, ordinal) = if forward {
-                (block.after.last, followed.stream.hash, block.after.ordinal)
+                (block.after.last, followed.stream.hash, 0)
             } else {
                 (block.before.last.saturating_add_nanos(1), StreamHash(0), 0)
             };
@@ -220,8 +220,7 @@ pub fn texts(bytes: &[u8]) -> Vec<String> {
 
 /// One line of a file, with its id, level and group.
 pub fn make(stream: &Arc<Stream>, stamper: &mut Stamper, grouper: &mut Grouper, text: String, arrival: model::Timestamp) -> Line {
-    let (at, ordinal) = stamper.stamp(&text, arrival);
-    let id = EntryId { at, stream: stream.hash, ordinal };
+    let id = EntryId { at: stamper.stamp(&text, arrival), stream: stream.hash, ordinal: 0 };
     let level = loglines::level::detect(&text);
     let group = grouper.push(id, &text, level);
     Line { id, stream: stream.clone(), text: text.into(), level, group }

@@ -98,8 +98,7 @@ impl Tracked {
             self.file.read_exact_at(&mut bytes, block.start)?;
             let mut stamper = block.before;
             let lines = texts(&bytes).into_iter().map(|text| {
-                let (at, ordinal) = stamper.stamp(&text, block.arrival);
-                let id = EntryId { at, stream: stream.hash, ordinal };
+                let id = EntryId { at: stamper.stamp(&text, block.arrival), stream: stream.hash, ordinal: 0 };
                 let level = loglines::level::detect(&text);
                 Arc::new(Line { id, stream: stream.clone(), text: text.into(), level, group: id })
             });
@@ -125,8 +124,7 @@ impl Tracked {
             taken += bytes.len();
             let mut stamper = Stamper { used_arrival: false, ..before };
             for text in texts(&bytes) {
-                let (at, ordinal) = stamper.stamp(&text, arrival);
-                let id = EntryId { at, stream: stream.hash, ordinal };
+                let id = EntryId { at: stamper.stamp(&text, arrival), stream: stream.hash, ordinal: 0 };
                 let level = loglines::level::detect(&text);
                 let group = self.grouper.push(id, &text, level);
                 out.push(Arc::new(Line { id, stream: stream.clone(), text: text.into(), level, group }));

@@ -1,8 +1,8 @@
 //! How a file's lines get times that stay the same: the stamper, and the sidecar file that keeps what it depends on.
 //!
 //! A sidecar is 32-byte records, little-endian. The first names the file: `docaidx1`, device, inode, birth (u32), checksum. Each other
-//! one closes a block: its end in the file (u64), when it arrived (i64 ns), the time of its last line (i64 ns), that
-//! line's ordinal (u16), whether the file's lines carry times (u16, 0 or 1), checksum (u32). It is only appended to; what
+//! one closes a block: its end in the file (u64), when it arrived (i64 ns), the time of its last line (i64 ns),
+//! 0 (u16), whether the file's lines carry times (u16, 0 or 1), checksum (u32). It is only appended to; what
 //! does not match its checksum, and everything behind it, is ignored.
 
 use std::{
@@ -16,12 +16,11 @@ use model::Timestamp;
 const RECORD_BYTES: usize = 32;
 const MAGIC: &[u8; 8] = b"docaidx1";
 
-/// Gives each line of a file a time, and an ordinal among the lines of that time. Ids only grow: a line that is stamped
-/// before the line ahead of it shares that one's time.
+/// Gives each line of a file a time of its own, which only grows: a line that is stamped like the line ahead of it, or before
+/// it, comes a nanosecond behind it. So lines keep their order where nothing but times is known of them, as in a Loki.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamper {
     pub last: Timestamp,
-    pub ordinal: u16,
     /// A line had a time of its own: those without one belong to the line ahead of them.
     pub stamped: bool,
     /// Whether some line's time was its arrival. Not kept: the collector looks at it after each block.
@@ -30,7 +29,7 @@ pub struct Stamper {
 
 impl Stamper {
     /// `arrival`: for a line without a time in a file without times.
-    pub fn stamp(&mut self, text: &str, arrival: Timestamp) -> (Timestamp, u16) {
+    pub fn stamp(&mut self, text: &str, arrival: Timestamp) -> Timestamp {
         let own = loglines::stamp::leading(text, arrival);
         self.stamped |= own.is_some();
         let at = match own {
@@ -41,12 +40,8 @@ impl Stamper {
                 arrival
             }
         };
-        (self.last, self.ordinal) = match self.ordinal.checked_add(1) {
-            _ if at > self.last => (at, 0),
-            Some(ordinal) => (self.last, ordinal),
-            None => (self.last.saturating_add_nanos(1), 0),
-        };
-        (self.last, self.ordinal)
+        self.last = at.max(self.last.saturating_add_nanos(1));
+        self.last
     }
 }
 
@@ -129,7 +124,6 @@ fn record(block: &Block) -> [u8; RECORD_BYTES] {
     bytes[..8].copy_from_slice(&block.end.to_le_bytes());
     bytes[8..16].copy_from_slice(&block.arrival.0.to_le_bytes());
     bytes[16..24].copy_from_slice(&block.after.last.0.to_le_bytes());
-    bytes[24..26].copy_from_slice(&block.after.ordinal.to_le_bytes());
     bytes[26..28].copy_from_slice(&u16::from(block.after.stamped).to_le_bytes());
     seal(&mut bytes);
     bytes
@@ -147,7 +141,7 @@ fn read(bytes: &[u8]) -> Vec<Block> {
     for chunk in bytes.chunks_exact(RECORD_BYTES) {
         let word = |at: usize| u64::from_le_bytes(chunk[at..at + 8].try_into().expect("eight bytes"));
         let half = |at: usize| u16::from_le_bytes([chunk[at], chunk[at + 1]]);
-        let after = Stamper { last: Timestamp(word(16) as i64), ordinal: half(24), stamped: half(26) == 1, used_arrival: false };
+        let after = Stamper { last: Timestamp(word(16) as i64), stamped: half(26) == 1, used_arrival: false };
         let block = Block { start, end: word(0), arrival: Timestamp(word(8) as i64), before, after };
         if record(&block) != chunk || block.end <= start {
             break;
@@ -165,16 +159,17 @@ mod tests {
     #[test]
     fn ids_only_grow_along_a_file() {
         let mut stamper = Stamper::default();
-        let stamps: Vec<_> =
-            ["no time", "none", "2026-11-22T10:00:00Z a", "  at b", "2026-11-22T09:59:59Z back", "2026-11-22T10:00:01Z on"]
-                .map(|text| stamper.stamp(text, Timestamp(7)))
-                .into_iter()
-                .map(|(at, ordinal)| (at.to_string(), ordinal))
-                .collect();
-        let expect = [("1970-01-01T00:00:00.000000007Z", 0), ("1970-01-01T00:00:00.000000007Z", 1), ("2026-11-22T10:00:00Z", 0)]
-            .into_iter()
-            .chain([("2026-11-22T10:00:00Z", 1), ("2026-11-22T10:00:00Z", 2), ("2026-11-22T10:00:01Z", 0)]);
-        assert_eq!(stamps, expect.map(|(at, ordinal)| (at.to_owned(), ordinal)).collect::<Vec<_>>());
+        let stamps = ["no time", "none", "2026-11-22T10:00:00Z a", "  at b", "2026-11-22T09:59:59Z back", "2026-11-22T10:00:01Z on"]
+            .map(|text| stamper.stamp(text, Timestamp(7)).to_string());
+        let expect = [
+            "1970-01-01T00:00:00.000000007Z",
+            "1970-01-01T00:00:00.000000008Z",
+            "2026-11-22T10:00:00Z",
+            "2026-11-22T10:00:00.000000001Z",
+            "2026-11-22T10:00:00.000000002Z",
+            "2026-11-22T10:00:01Z",
+        ];
+        assert_eq!(stamps, expect);
     }
 
     #[test]
@@ -185,7 +180,7 @@ mod tests {
         let mut before = Stamper::default();
         let blocks: Vec<Block> = (0..3)
             .map(|n| {
-                let after = Stamper { last: Timestamp(n + 10), ordinal: n as u16, stamped: n > 1, used_arrival: false };
+                let after = Stamper { last: Timestamp(n + 10), stamped: n > 1, used_arrival: false };
                 let block = Block { start: n as u64 * 100, end: n as u64 * 100 + 100, arrival: Timestamp(n), before, after };
                 before = after;
                 block
