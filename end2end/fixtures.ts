@@ -2,14 +2,21 @@
 // run; `startContainer` removes what it started. A test that expects the browser to complain says so:
 //   test.use({ allowedErrors: [/status of 401/] });
 import { test as base, expect, type BrowserContext, type Page } from "@playwright/test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Console, waitFor, type StartOptions } from "./console";
 import { Container, docker, prepareDocker, runContainer, type ContainerOptions } from "./docker";
+import { Loki } from "./soak/kit/loki";
 
 export { Console, Container, docker, expect, waitFor };
 export type { ContainerOptions, StartOptions };
 
 export type User = { name: string; password: string };
 export const ADMIN: User = { name: "admin", password: "correct-horse-battery" };
+
+/** The environment of a console that collects from no Docker Engine. */
+export const NO_DOCKER = { DOCAICHE_DOCKER_HOST: "unix:///nowhere/docker.sock" };
 
 type TestFixtures = {
   /** What the browser may complain of in this test. */
@@ -22,13 +29,22 @@ type TestFixtures = {
   /** A console at its first start, without a password: nobody can sign in before the set-up. */
   firstStart: { console: Console; setupUrl: string };
 };
+/** What keeps the lines: the console's own engine, or a Loki, which here is a second console behind Loki's API. */
+export type Backend = "embedded" | "loki";
+export type WorkerOptions = {
+  backend: Backend;
+  /** Of the shared console. */
+  startWith: StartOptions;
+};
 type WorkerFixtures = {
   /** The demo image is there and nothing is left of earlier runs. */
   engine: void;
   console: Console;
 };
 
-export const test = base.extend<TestFixtures, WorkerFixtures>({
+export const test = base.extend<TestFixtures, WorkerFixtures & WorkerOptions>({
+  backend: ["embedded", { option: true, scope: "worker" }],
+  startWith: [{ password: ADMIN.password }, { option: true, scope: "worker" }],
   allowedErrors: [[], { option: true }],
 
   engine: [
@@ -39,8 +55,9 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: "worker", timeout: 60_000 },
   ],
   console: [
-    async ({ engine }, use) => {
-      const started = await Console.start({ password: ADMIN.password });
+    async ({ engine, backend, startWith }, use) => {
+      if (backend === "loki") return onLoki(startWith, use);
+      const started = await Console.start(startWith);
       await use(started);
       await started.dispose();
     },
@@ -92,6 +109,21 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     await use({ console: started, setupUrl: started.setupUrl() });
   },
 });
+
+/** A console that asks a Loki and ships to it. */
+async function onLoki(startWith: StartOptions, use: (started: Console) => Promise<void>): Promise<void> {
+  const far = await Console.start({ password: ADMIN.password, env: NO_DOCKER });
+  const loki = await Loki.of(far);
+  const folder = mkdtempSync(join(tmpdir(), "docaiche-e2e-"));
+  const config = join(folder, "docaiche.toml");
+  writeFileSync(config, `loki_url = "${far.url.replace("localhost", "127.0.0.1")}/loki"\n[collect]\nship_to = "loki"\n[logs]\nloki_token = "${loki.token}"\n`);
+  const near = await Console.start({ ...startWith, args: ["--config", config] });
+  await use(near);
+  await near.dispose();
+  loki.close();
+  await far.dispose();
+  rmSync(folder, { recursive: true });
+}
 
 /** Signs in through the form, and waits until it is behind us. `url` for a console other than the shared one. */
 export async function signIn(page: Page, user: User = ADMIN, url = ""): Promise<void> {

@@ -1,10 +1,11 @@
 import { defineConfig } from "@playwright/test";
+import type { WorkerOptions } from "./fixtures";
 
 // The machine's own Chromium, told to speak to nobody but the console. One worker: the tests share one Docker Engine, and two cores.
 // DOCAICHE_SOAK=1 (`make soak`): the tests may take their time.
 const soak = process.env.DOCAICHE_SOAK === "1";
 
-export default defineConfig({
+export default defineConfig<object, WorkerOptions>({
   testDir: ".",
   testMatch: "**/*.spec.ts",
   workers: 1,
@@ -16,6 +17,11 @@ export default defineConfig({
   timeout: soak ? 600_000 : 60_000,
   expect: { timeout: 10_000 },
   snapshotPathTemplate: "{testDir}/{testFileDir}/aria/{arg}{ext}",
+  // The same tests of the same screens on both back-ends.
+  projects: [
+    { name: "embedded", use: { backend: "embedded" } },
+    { name: "loki", testMatch: /pages\/(logs|search|rooms)\.spec\.ts/, use: { backend: "loki" } },
+  ],
   use: {
     browserName: "chromium",
     viewport: { width: 1280, height: 800 },

@@ -1,20 +1,11 @@
 // What can be done with a search beside reading its lines, and the page of what is kept.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ADMIN, Console, expect, signIn, test as base } from "../fixtures";
+import { ADMIN, NO_DOCKER, type Console, expect, signIn, test } from "../fixtures";
 import { alive, Lines, open, openLogs } from "./kit";
 import type { Page } from "@playwright/test";
 
-const test = base.extend<object, { console: Console }>({
-  console: [
-    async ({}, use) => {
-      const started = await Console.start({ password: ADMIN.password, env: { DOCAICHE_DOCKER_HOST: "unix:///nowhere/docker.sock" } });
-      await use(started);
-      await started.dispose();
-    },
-    { scope: "worker", timeout: 60_000 },
-  ],
-});
+test.use({ startWith: { password: ADMIN.password, env: NO_DOCKER } });
 
 function shop(own: Console): void {
   // Written again it would be read again.

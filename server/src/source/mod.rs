@@ -4,3 +4,4 @@ pub mod docker;
 pub mod embedded;
 pub mod files;
 pub mod loki;
+mod patterns;

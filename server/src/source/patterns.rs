@@ -1,54 +1,76 @@
 //! What repeats: the newest lines of a range, and of the span before it, learned in their order.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+};
 
 use logpush::drain::{Config, PatternSeries, Patterns, merge};
-use logql::{
-    ast::LogExpr,
-    engine::{Engine, EngineError, LogParams, LogRow},
-};
-use logstore::Store;
+use logql::engine::{LogParams, LogRow};
 use model::Direction;
 use ops::source::engine::{Mined, MinedPattern, PatternParams};
 
-/// Lines that are looked at in each span; the newest, where there are more. About 20 MB while they are learned.
-const LINES: usize = 100_000;
-
-/// What is mined of a query's lines, and what could not be read.
-pub fn mine(run: &Engine<'_, Store>, log: &LogExpr, params: PatternParams, compare: bool) -> Result<(Mined, Vec<String>), EngineError> {
-    let (start, end) = (params.range.start.0, params.range.end.0);
-    let before = start.saturating_sub(end.saturating_sub(start)).max(0);
-    // To compare two spans no step may lie in both: times are moved so that the range begins with a step.
-    let shift = if compare { start.rem_euclid(params.step_ns) } else { 0 };
-    let config = if compare { Config { step_ns: params.step_ns, ..Config::default() } } else { Config::default() };
-    let mut learned = Learned { config, shift, streams: BTreeMap::new() };
-    let mut warnings = Vec::new();
-    let mut is_known = false;
-    if compare && before < start {
-        let (rows, more) = newest(run, log, before, start)?;
-        warnings.extend(more);
-        is_known = !rows.is_empty() && rows.len() < LINES;
-        rows.iter().rev().for_each(|row| learned.train(row));
-    }
-    let (rows, more) = newest(run, log, start, end)?;
-    warnings.extend(more);
-    warnings.dedup();
-    rows.iter().rev().for_each(|row| learned.train(row));
-    // Both spans by the templates as they are at the end.
-    let seen: HashSet<(String, String)> =
-        if is_known { learned.told(before, start, params.step_ns).map(|one| (one.pattern, one.level)).collect() } else { HashSet::new() };
-    let patterns = learned.told(start, end, params.step_ns).map(|one| {
-        let samples = one.samples.iter().map(|(at, lines)| (at + shift / model::time::NANOS_PER_SEC, *lines)).collect();
-        let key = (one.pattern, one.level);
-        let is_new = is_known.then(|| !seen.contains(&key));
-        MinedPattern { pattern: key.0, level: key.1, samples, is_new }
-    });
-    Ok((Mined { patterns: patterns.collect(), lines: rows.len() as u64, is_whole: rows.len() < LINES }, warnings))
+/// Learns the lines of one question: those of the span before, if it is wanted, and then those that were asked for.
+pub struct Miner {
+    params: PatternParams,
+    /// Lines that are looked at in each span; the newest, where there are more.
+    limit: usize,
+    /// What lies before the range and is as long; nothing where it is not compared with.
+    before: Option<Range<i64>>,
+    /// All lines of the span before were seen, and there were some.
+    is_known: bool,
+    learned: Learned,
 }
 
-fn newest(run: &Engine<'_, Store>, log: &LogExpr, start: i64, end: i64) -> Result<(Vec<LogRow>, Vec<String>), EngineError> {
-    let params = LogParams { start, end, limit: Some(LINES), direction: Direction::Backward, after: None, interval_ns: 0 };
-    run.logs(log, &params).map(|found| (found.rows, found.warnings))
+impl Miner {
+    /// With `compare`, it is told of each pattern whether the span before has it too.
+    pub fn new(params: PatternParams, compare: bool, limit: usize) -> Self {
+        let (start, end) = (params.range.start.0, params.range.end.0);
+        let before = start.saturating_sub(end.saturating_sub(start)).max(0);
+        // To compare two spans no step may lie in both: times are moved so that the range begins with a step.
+        let shift = if compare { start.rem_euclid(params.step_ns) } else { 0 };
+        let config = if compare { Config { step_ns: params.step_ns, ..Config::default() } } else { Config::default() };
+        let learned = Learned { config, shift, streams: BTreeMap::new() };
+        let before = (compare && before < start).then_some(before..start);
+        Self { params, limit, before, is_known: false, learned }
+    }
+
+    /// What [`Miner::before`] is to be given, if anything.
+    pub fn asks_before(&self) -> Option<LogParams> {
+        self.before.clone().map(|span| self.newest(span))
+    }
+
+    /// What [`Miner::mine`] is to be given.
+    pub fn asks(&self) -> LogParams {
+        self.newest(self.params.range.start.0..self.params.range.end.0)
+    }
+
+    fn newest(&self, span: Range<i64>) -> LogParams {
+        let Range { start, end } = span;
+        LogParams { start, end, limit: Some(self.limit), direction: Direction::Backward, after: None, interval_ns: 0 }
+    }
+
+    /// Rows newest first.
+    pub fn before(&mut self, rows: &[LogRow]) {
+        self.is_known = !rows.is_empty() && rows.len() < self.limit;
+        rows.iter().rev().for_each(|row| self.learned.train(row));
+    }
+
+    /// Rows newest first. Both spans are told by the templates as they are at the end.
+    pub fn mine(mut self, rows: &[LogRow]) -> Mined {
+        rows.iter().rev().for_each(|row| self.learned.train(row));
+        let (step, shift) = (self.params.step_ns, self.learned.shift);
+        let known = self.before.filter(|_| self.is_known);
+        let seen: Option<HashSet<(String, String)>> =
+            known.map(|span| self.learned.told(span, step).map(|one| (one.pattern, one.level)).collect());
+        let patterns = self.learned.told(self.params.range.start.0..self.params.range.end.0, step).map(|one| {
+            let samples = one.samples.iter().map(|(at, lines)| (at + shift / model::time::NANOS_PER_SEC, *lines)).collect();
+            let key = (one.pattern, one.level);
+            let is_new = seen.as_ref().map(|seen| !seen.contains(&key));
+            MinedPattern { pattern: key.0, level: key.1, samples, is_new }
+        });
+        Mined { patterns: patterns.collect(), lines: rows.len() as u64, is_whole: rows.len() < self.limit }
+    }
 }
 
 /// Patterns are learned stream by stream: what two programs write alike is still two patterns until it is merged.
@@ -66,7 +88,7 @@ impl Learned {
         patterns.train(level, &row.line, row.at - self.shift);
     }
 
-    fn told(&self, start: i64, end: i64, step_ns: i64) -> impl Iterator<Item = PatternSeries> {
-        merge(self.streams.values(), start - self.shift, end - self.shift, step_ns, 1).into_iter()
+    fn told(&self, span: Range<i64>, step_ns: i64) -> impl Iterator<Item = PatternSeries> {
+        merge(self.streams.values(), span.start - self.shift, span.end - self.shift, step_ns, 1).into_iter()
     }
 }

@@ -3,7 +3,6 @@
 
 mod cores;
 mod feed;
-mod patterns;
 mod push;
 mod query;
 mod search;

@@ -23,6 +23,7 @@ use ops::source::{
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 use super::{Embedded, EmbeddedLogs, feed::Fresh, search::Dropped};
+use crate::source::patterns::Miner;
 
 /// Loki's `query_timeout`.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -30,6 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
 /// Rows handed on at once by a long answer, and how many such batches may wait for the reader.
 const ROWS_AT_ONCE: usize = 500;
+/// Lines of each span that patterns are learned from. About 20 MB while they are learned.
+const MINED_LINES: usize = 100_000;
 const BATCHES: usize = 8;
 
 impl Embedded {
@@ -194,7 +197,19 @@ impl LogEngine for EmbeddedEngine {
     async fn patterns(&self, log: &LogExpr, params: PatternParams, compare: bool, how: How) -> Result<Ran<Mined>, QueryError> {
         let log = log.clone();
         let job = move |engine: &Embedded, dropped: &Dropped| {
-            engine.with(dropped, how, TIMEOUT, |run| super::patterns::mine(&run, &log, params, compare))
+            engine.with(dropped, how, TIMEOUT, |run| {
+                let mut miner = Miner::new(params, compare, MINED_LINES);
+                let mut warnings = Vec::new();
+                if let Some(span) = miner.asks_before() {
+                    let found = run.logs(&log, &span)?;
+                    warnings = found.warnings;
+                    miner.before(&found.rows);
+                }
+                let found = run.logs(&log, &miner.asks())?;
+                warnings.extend(found.warnings);
+                warnings.dedup();
+                Ok((miner.mine(&found.rows), warnings))
+            })
         };
         self.0.run(job).await
     }

@@ -12,7 +12,7 @@ use logql::{
     read::StreamRef,
 };
 use model::{Direction, Labels, Timestamp, status::Part};
-use ops::source::engine::{How, LogEngine, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, Tailed};
+use ops::source::engine::{How, LogEngine, Mined, PatternParams, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, Tailed};
 use tokio::sync::mpsc;
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     id_of, push, select, tail,
     walk::Walk,
 };
+use crate::source::patterns::Miner;
 
 /// Loki's `query_timeout`; several requests share it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -29,6 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_POINTS: i64 = 11_000;
 /// Rows handed on at once by a long answer, and how many such batches may wait for the reader.
 const ROWS_AT_ONCE: usize = 1_000;
+/// Lines of each span that patterns are learned from: four of Loki's answers.
+const MINED_LINES: usize = 20_000;
 const BATCHES: usize = 4;
 /// What makes Loki give the first series where there are too many.
 const PARTIAL: (&str, &str) = ("x-query-tags", "Source=grafana-lokiexplore-app");
@@ -196,6 +199,27 @@ impl LogEngine for LokiEngine {
 
     async fn push(&self, body: PushBody, now: Timestamp) -> Pushed {
         push::push(&self.0, &body, now).await
+    }
+
+    /// Learned here from the newest lines: Loki's own patterns know no stages, only the last hours, and are off by default.
+    async fn patterns(&self, log: &LogExpr, params: PatternParams, compare: bool, how: How) -> Result<Ran<Mined>, QueryError> {
+        let began = Instant::now();
+        let mut miner = Miner::new(params, compare, MINED_LINES);
+        let (mut stats, mut warnings) = (StatsSnapshot::default(), Vec::new());
+        if let Some(span) = miner.asks_before() {
+            let found = self.logs(log, span, how).await?;
+            add(&mut stats, &found.stats);
+            warnings = found.warnings;
+            miner.before(&found.value);
+        }
+        let found = self.logs(log, miner.asks(), how).await?;
+        add(&mut stats, &found.stats);
+        warnings.extend(found.warnings);
+        warnings.dedup();
+        // Some thousands of lines: a moment of work, but not for a thread that others wait for.
+        let mining = tokio::task::spawn_blocking(move || miner.mine(&found.value));
+        let value = mining.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        Ok(Ran { value, stats, elapsed: began.elapsed(), warnings })
     }
 
     async fn streams(&self, selectors: &[Selector], start: i64, end: i64) -> Result<Vec<Arc<StreamRef>>, QueryError> {
