@@ -3,43 +3,61 @@
 use super::{Kind, Parser, Result, SyntaxError};
 use crate::ast::{CompareOp, LabelFilter, MatchOp, Matcher};
 
+/// What stands between two filters, and how close it binds.
+struct Join {
+    rank: u8,
+    joins: fn(Box<LabelFilter>, Box<LabelFilter>) -> LabelFilter,
+}
+
 impl Parser<'_> {
     /// `and` binds closer than `or`. A comma, or nothing, means `and` too, but takes all that follows for its right side
     /// (it has no rank in Loki's grammar).
     pub fn filter(&mut self, min_rank: u8) -> Result<LabelFilter> {
         self.descend()?;
         let mut left = self.filter_atom()?;
-        loop {
-            let (rank, joins) = match self.kind() {
-                Kind::Word if self.word_text(0) == "or" && !self.is_comparison(1) => (1, LabelFilter::Or as fn(_, _) -> _),
-                Kind::Word if self.word_text(0) == "and" && !self.is_comparison(1) => (2, LabelFilter::And as fn(_, _) -> _),
-                Kind::Sign(",") => (u8::MAX, LabelFilter::And as fn(_, _) -> _),
-                _ if self.is_filter_start() => (u8::MAX, LabelFilter::And as fn(_, _) -> _),
-                _ => break,
-            };
-            if rank < min_rank {
-                break;
-            }
-            self.operator()?;
-            let right = if rank == u8::MAX {
-                self.take_sign(",");
-                self.filter(0)?
-            } else {
-                self.advance();
-                self.filter(rank + 1)?
-            };
-            left = joins(Box::new(left), Box::new(right));
+        while let Some(join) = self.filter_join().filter(|join| join.rank >= min_rank) {
+            left = self.join_filters(left, &join)?;
         }
         self.depth -= 1;
         Ok(left)
     }
 
+    fn filter_join(&self) -> Option<Join> {
+        let is_word = |word| self.kind() == &Kind::Word && self.word_text(0) == word && !self.is_comparison(1);
+        let (rank, joins) = match self.kind() {
+            _ if is_word("or") => (1, LabelFilter::Or as fn(_, _) -> _),
+            _ if is_word("and") => (2, LabelFilter::And as fn(_, _) -> _),
+            Kind::Sign(",") => (u8::MAX, LabelFilter::And as fn(_, _) -> _),
+            _ if self.is_filter_start() => (u8::MAX, LabelFilter::And as fn(_, _) -> _),
+            _ => return None,
+        };
+        Some(Join { rank, joins })
+    }
+
+    #[inline(never)]
+    fn join_filters(&mut self, left: LabelFilter, join: &Join) -> Result<LabelFilter> {
+        self.operator()?;
+        let right = if join.rank == u8::MAX {
+            self.take_sign(",");
+            self.filter(0)?
+        } else {
+            self.advance();
+            self.filter(join.rank + 1)?
+        };
+        Ok((join.joins)(Box::new(left), Box::new(right)))
+    }
+
     fn filter_atom(&mut self) -> Result<LabelFilter> {
-        if self.take_sign("(") {
-            let filter = self.filter(0)?;
-            self.expect_sign(")", &[])?;
-            return Ok(filter);
+        if !self.take_sign("(") {
+            return self.comparison();
         }
+        let filter = self.filter(0)?;
+        self.expect_sign(")", &[])?;
+        Ok(filter)
+    }
+
+    #[inline(never)]
+    fn comparison(&mut self) -> Result<LabelFilter> {
         let start = self.start();
         if !self.is_filter_start() {
             return Err(self.unexpected(&[]));

@@ -31,9 +31,11 @@ impl Parser<'_> {
     pub fn range_log(&mut self, expected: &[&str]) -> Result<RangeLog> {
         let start = self.start();
         let mut found = if self.take_sign("(") {
+            // They mean nothing and are not printed: a few will do.
+            self.depth += 7;
             self.descend()?;
             let inner = self.range_log(&["{", "("])?;
-            self.depth -= 1;
+            self.depth -= 8;
             self.expect_sign(")", &[])?;
             inner
         } else if self.is_sign(0, "{") {

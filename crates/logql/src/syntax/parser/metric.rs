@@ -21,27 +21,28 @@ impl Parser<'_> {
         }
     }
 
+    // Brackets within brackets come by here and by `operand`: what takes room on the stack stands elsewhere.
     fn binary(&mut self, min_rank: u8) -> Result<Expr> {
         self.descend()?;
         let start = self.start();
         let mut left = self.operand()?;
-        while let Some(op) = self.binary_op() {
-            let rank = rank(op);
-            if rank < min_rank {
-                break;
-            }
-            self.operator()?;
-            self.advance();
-            let return_bool = self.take_word("bool");
-            let matching = self.matching()?;
-            let right = self.binary(if op == BinaryOp::Pow { rank } else { rank + 1 })?;
-            let span = self.span_from(start);
-            let left_leg = Box::new(leg(left, op, "left")?);
-            let right_leg = Box::new(leg(right, op, "right")?);
-            left = Expr::Metric(MetricExpr::Binary(Binary { span, op, return_bool, matching, left: left_leg, right: right_leg }));
+        while let Some(op) = self.binary_op().filter(|op| rank(*op) >= min_rank) {
+            left = self.join(start, left, op)?;
         }
         self.depth -= 1;
         Ok(left)
+    }
+
+    #[inline(never)]
+    fn join(&mut self, start: u32, left: Expr, op: BinaryOp) -> Result<Expr> {
+        self.operator()?;
+        self.advance();
+        let return_bool = self.take_word("bool");
+        let matching = self.matching()?;
+        let right = self.binary(if op == BinaryOp::Pow { rank(op) } else { rank(op) + 1 })?;
+        let span = self.span_from(start);
+        let (left, right) = (Box::new(leg(left, op, "left")?), Box::new(leg(right, op, "right")?));
+        Ok(Expr::Metric(MetricExpr::Binary(Binary { span, op, return_bool, matching, left, right })))
     }
 
     fn binary_op(&self) -> Option<BinaryOp> {
@@ -118,15 +119,19 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self) -> Result<Expr> {
+        if !self.take_sign("(") {
+            return self.plain_operand();
+        }
+        let inner = self.binary(0)?;
+        self.expect_sign(")", &[])?;
+        Ok(inner)
+    }
+
+    #[inline(never)]
+    fn plain_operand(&mut self) -> Result<Expr> {
         let start = self.start();
         match self.kind() {
             Kind::Sign("{") => return self.log().map(Expr::Log),
-            Kind::Sign("(") => {
-                self.advance();
-                let inner = self.binary(0)?;
-                self.expect_sign(")", &[])?;
-                return Ok(inner);
-            }
             Kind::Number(_) | Kind::Sign("+" | "-") => {
                 let value = self.signed_number(&["NUMBER"])?;
                 return Ok(Expr::Metric(MetricExpr::Literal { span: self.span_from(start), value }));
@@ -139,10 +144,16 @@ impl Parser<'_> {
             self.range_aggregation(start, op)?
         } else if let Some(op) = vector_op(word) {
             self.advance();
-            self.vector_aggregation(start, op)?
+            self.descend()?;
+            let vector = self.vector_aggregation(start, op)?;
+            self.depth -= 1;
+            vector
         } else if word == "label_replace" {
             self.advance();
-            self.label_replace(start)?
+            self.descend()?;
+            let replace = self.label_replace(start)?;
+            self.depth -= 1;
+            replace
         } else if word == "vector" {
             self.advance();
             self.expect_sign("(", &["("])?;

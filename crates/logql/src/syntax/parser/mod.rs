@@ -7,12 +7,16 @@ mod metric;
 
 use super::{
     MAX_QUERY_BYTES, SyntaxError, lexer,
+    print::span_of,
     token::{self, Kind, Token},
 };
-use crate::ast::{Expr, Span};
+use crate::ast::{Expr, LabelFilter, LogExpr, MetricExpr, Span, Stage, StageKind};
 
-/// Brackets within brackets, and powers of powers.
-const MAX_DEPTH: usize = 64;
+/// Levels of the tree: a long chain of operators counts like as many brackets, since it is printed with them.
+const MAX_DEPTH: usize = 100;
+/// Brackets and functions within each other; brackets that mean nothing count here. A tree that fits is printed with fewer, and
+/// the parser's stack must hold it.
+const MAX_CALLS: usize = 256;
 /// Operators between metrics and between label filters, together: they make a tree as deep as there are of them.
 const MAX_OPERATORS: usize = 1_000;
 
@@ -48,7 +52,43 @@ pub fn expr(text: &str) -> Result<Expr> {
     if parser.kind() != &Kind::End {
         return Err(parser.unexpected(&[]));
     }
-    Ok(expr)
+    let levels = match &expr {
+        Expr::Log(log) => log_levels(log),
+        Expr::Metric(metric) => metric_levels(metric),
+    };
+    if levels > MAX_DEPTH { Err(too_deep(span_of(&expr))) } else { Ok(expr) }
+}
+
+fn too_deep(span: Span) -> SyntaxError {
+    SyntaxError::meaning(span, format!("query nests deeper than {MAX_DEPTH} levels"))
+}
+
+fn metric_levels(metric: &MetricExpr) -> usize {
+    1 + match metric {
+        MetricExpr::Binary(binary) => metric_levels(&binary.left).max(metric_levels(&binary.right)),
+        MetricExpr::Vector(vector) => metric_levels(&vector.inner),
+        MetricExpr::LabelReplace(replace) => metric_levels(&replace.inner),
+        MetricExpr::Range(range) => {
+            let filters = range.unwrap.iter().flat_map(|unwrap| &unwrap.filters).map(filter_levels);
+            filters.max().unwrap_or(0).max(log_levels(&range.log))
+        }
+        MetricExpr::Literal { .. } | MetricExpr::VectorOf { .. } => 0,
+    }
+}
+
+fn log_levels(log: &LogExpr) -> usize {
+    let of = |stage: &Stage| match &stage.kind {
+        StageKind::Label(filter) => filter_levels(filter),
+        _ => 0,
+    };
+    1 + log.stages.iter().map(of).max().unwrap_or(0)
+}
+
+fn filter_levels(filter: &LabelFilter) -> usize {
+    match filter {
+        LabelFilter::And(left, right) | LabelFilter::Or(left, right) => 1 + filter_levels(left).max(filter_levels(right)),
+        _ => 1,
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -128,10 +168,7 @@ impl<'a> Parser<'a> {
 
     fn descend(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(SyntaxError::meaning(self.token(0).span, format!("query nests deeper than {MAX_DEPTH} levels")));
-        }
-        Ok(())
+        if self.depth > MAX_CALLS { Err(too_deep(self.token(0).span)) } else { Ok(()) }
     }
 
     fn operator(&mut self) -> Result<()> {

@@ -197,3 +197,36 @@ proptest! {
         let _ = (parse(&text[..cut]), tolerant(&text[..cut]), complete(text, cut));
     }
 }
+
+#[test]
+fn what_is_as_deep_as_may_be_can_be_printed_and_read_again() {
+    // With the stack of a thread that answers requests.
+    let of = |text: String| {
+        std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+            parse_unchecked(&text).map(|tree| {
+                assert_eq!(parse_unchecked(&tree.to_string()).as_ref(), Ok(&tree), "{tree}");
+                assert_eq!(parse_unchecked(&pretty(&tree)).as_ref(), Ok(&tree), "{tree}");
+            })
+        })
+    };
+    let outcome = |text: String| of(text).unwrap().join().unwrap();
+    let chain = |op: &str, times: usize| vec!["1"; times + 1].join(op);
+    let sums = |times: usize| format!("{}vector(1){}", "sum(vector(1) + ".repeat(times), ")".repeat(times));
+    let filters = |join: &str, times: usize| format!("{{a=\"b\"}} | {}", vec!["c=1"; times].join(join));
+    for (deepest, too_deep) in [
+        (chain("+", 99), chain("+", 100)),
+        (chain("%", 99), chain("*", 400)),
+        (chain("^", 99), chain("^", 100)),
+        (sums(49), sums(50)),
+        (format!("{}1{}", "(".repeat(250), ")".repeat(250)), format!("{}1{}", "(".repeat(300), ")".repeat(300))),
+        (filters(" or ", 99), filters(" or ", 120)),
+        (filters(" , ", 99), filters(" , ", 120)),
+    ] {
+        match outcome(deepest.clone()) {
+            Ok(()) => {}
+            Err(error) => panic!("{error} of {deepest}"),
+        }
+        let error = outcome(too_deep.clone()).expect_err(&too_deep);
+        assert!(error.to_string().contains("nests deeper than 100 levels"), "{error}");
+    }
+}
