@@ -25,6 +25,19 @@ pub(crate) struct Committer {
     pub wal: Wal,
     pub recent: Recent,
     pub last_sync: i64,
+    /// The log's next number, and since when it is that.
+    pub quiet: (u64, i64),
+}
+
+impl Committer {
+    /// Nanoseconds since it was first seen that nothing comes.
+    pub fn quiet_ns(&mut self, now: i64) -> i64 {
+        let next_seq = self.wal.next_seq();
+        if self.quiet.0 != next_seq {
+            self.quiet = (next_seq, now);
+        }
+        now.saturating_sub(self.quiet.1)
+    }
 }
 
 /// What is there of a nanosecond.

@@ -85,7 +85,7 @@ impl Store {
             config,
             catalog: RwLock::new(catalog),
             queue: Mutex::default(),
-            committer: Mutex::new(Committer { wal, recent: Recent::default(), last_sync: 0 }),
+            committer: Mutex::new(Committer { wal, recent: Recent::default(), last_sync: 0, quiet: (0, 0) }),
             sealing: Mutex::default(),
             tidying: Mutex::default(),
             packs: Mutex::new(packs),

@@ -30,8 +30,6 @@ pub const CROWD: usize = 32;
 pub struct Recent {
     kept: VecDeque<Loaded>,
     crowds: VecDeque<Crowd>,
-    /// The log's next number when [`Recent::rest`] last looked.
-    looked_at: u64,
 }
 
 /// All lines of one nanosecond of one stream.
@@ -77,11 +75,9 @@ impl Recent {
         self.crowds.push_front(crowd);
     }
 
-    /// Gives the blocks' memory back where nothing came since the last call.
-    pub fn rest(&mut self, next_seq: u64) {
-        if std::mem::replace(&mut self.looked_at, next_seq) == next_seq {
-            self.kept = VecDeque::new();
-        }
+    /// Gives the blocks' memory back.
+    pub fn rest(&mut self) {
+        self.kept = VecDeque::new();
     }
 
     pub fn forget_crowds(&mut self) {

@@ -49,6 +49,9 @@ pub struct Store {
     pub(crate) _lock: Option<Box<dyn Send + Sync>>,
 }
 
+/// When nothing came for so long, what a rush left in memory goes into blocks: less to remember, and less to read at a start.
+const QUIET_NS: i64 = 10_000_000_000;
+
 #[derive(Default)]
 pub(crate) struct Packs {
     pub live: BTreeMap<u64, LivePack>,
@@ -107,7 +110,13 @@ impl Store {
         let mut done = Maintained::default();
         let mut trouble = Vec::new();
         let mut check = |what: &str, error: std::io::Error| trouble.push(format!("cannot {what}: {error}"));
-        match self.flush(now_ns) {
+        let quiet_ns = self.committer().quiet_ns(now_ns);
+        let flushed = if quiet_ns >= QUIET_NS && self.head_bytes() >= self.config.head_bytes / 8 {
+            self.seal_all(now_ns)
+        } else {
+            self.flush(now_ns)
+        };
+        match flushed {
             Ok(bytes) => done.sealed_bytes = bytes,
             Err(error) => check("write blocks", error),
         }
@@ -126,10 +135,9 @@ impl Store {
             Ok(merged) => done.merged_packs = merged,
             Err(error) => check("merge files", error),
         }
-        let mut committer = self.committer();
-        let next_seq = committer.wal.next_seq();
-        committer.recent.rest(next_seq);
-        drop(committer);
+        if quiet_ns > 0 {
+            self.committer().recent.rest();
+        }
         self.buffers.rest();
         self.counters.set_trouble(trouble.last().cloned());
         done.trouble = trouble;

@@ -260,3 +260,24 @@ fn a_large_batch_takes_less_in_the_log_than_its_lines_and_comes_back() {
     assert_eq!((recovery.replayed_lines, recovery.damaged), (300, Vec::<String>::new()));
     assert_eq!(read(&store, &everything()), twin.read(0, i64::MAX, |_| true));
 }
+
+#[test]
+fn what_a_rush_left_in_memory_goes_into_blocks_when_it_is_quiet() {
+    let fs = TestFs::default();
+    let (store, _) = open(&fs, Config { wal_bytes: 4 << 20, ..tiny() });
+    let mut twin = Twin::default();
+    let batch: Vec<Put> = (0..100).map(|i| put("web", i, format!("GET /api/orders/{i} 200"))).collect();
+    assert_eq!(append(&store, &batch, SECOND).unwrap(), twin.append(&batch));
+    for second in 1..11 {
+        assert_eq!(store.maintain(second * SECOND).sealed_bytes, 0, "{second}");
+    }
+    assert!(store.maintain(11 * SECOND).sealed_bytes > 0);
+    assert_eq!((store.status().head_bytes, read(&store, &everything())), (0, twin.read(0, i64::MAX, |_| true)));
+    // A few lines stay: a block of them would be none.
+    let few = [put("web", 1_000, "one more")];
+    assert_eq!(append(&store, &few, 12 * SECOND).unwrap(), twin.append(&few));
+    for second in 12..40 {
+        assert_eq!(store.maintain(second * SECOND).sealed_bytes, 0, "{second}");
+    }
+    assert_eq!(read(&store, &everything()), twin.read(0, i64::MAX, |_| true));
+}
