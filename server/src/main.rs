@@ -136,6 +136,11 @@ async fn open_store(config: &Config) -> anyhow::Result<Arc<SqlStore>> {
     Ok(Arc::new(SqlStore::open(config.store.database.url.expose()).await.context("cannot open the database")?))
 }
 
+/// As the running console has them: their scopes may name what it copies.
+fn accounts(config: &Config, store: &Arc<SqlStore>) -> Accounts {
+    Accounts::new(store.clone(), Arc::default()).with_scope_labels(config.scope.labels())
+}
+
 /// The command line's own context: it may do everything, and the audit log says it was the command line.
 fn system_cx() -> OpCtx {
     let (audit, _unread) = AuditSink::channel();
@@ -144,7 +149,7 @@ fn system_cx() -> OpCtx {
 
 async fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
     let store = open_store(&config).await?;
-    let (cx, accounts) = (system_cx(), Accounts::new(store.clone(), Arc::default()));
+    let (cx, accounts) = (system_cx(), accounts(&config, &store));
     let reported = |error: ops::Error| anyhow::anyhow!("{}", error.problem());
     match command {
         UserCommand::Add { username, role, password_stdin } => {
@@ -186,7 +191,7 @@ async fn user(config: Config, command: UserCommand) -> anyhow::Result<()> {
 
 async fn token(config: Config, command: TokenCommand) -> anyhow::Result<()> {
     let store = open_store(&config).await?;
-    let (cx, accounts) = (system_cx(), Accounts::new(store.clone(), Arc::default()));
+    let (cx, accounts) = (system_cx(), accounts(&config, &store));
     let reported = |error: ops::Error| anyhow::anyhow!("{}", error.problem());
     match command {
         TokenCommand::Create { user, name, permissions, scope, expires } => {

@@ -24,7 +24,7 @@ use crate::{
     Server, clock,
     collect::{
         Clock,
-        docker_logs::{CollectorStats, DockerCollector},
+        docker_logs::{CollectorStats, Copied, DockerCollector},
         files::{FilesCollector, FilesSettings},
         intake::{Intake, Keeper},
         outbox::Outbox,
@@ -50,7 +50,7 @@ pub async fn wire(config: Config) -> anyhow::Result<Server> {
     let store = Arc::new(SqlStore::open(config.store.database.url.expose()).await.context("cannot open the database")?);
     let metrics = Metrics::new(VERSION, COMMIT);
     let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let hub = Arc::new(Hub::default());
+    let hub = Arc::new(Hub::new(config.scope.labels()));
 
     let clock: Clock = Arc::new(clock::now);
     let Kept { history, engine, keeper } = keep(&config, &hub, &clock, &closing, &tasks)?;
@@ -143,6 +143,9 @@ fn collect(
     let clock: Clock = Arc::new(clock::now);
     let (mut sources, mut counts): (Vec<Arc<dyn LogSource>>, _) = (vec![history], Vec::new());
     let places = Arc::new(Places::open(&config.store.data_dir, clock.clone()));
+    let labels = &config.scope.copied;
+    let before = places.copied_before(&labels.iter().map(|label| label.docker.clone()).collect::<Vec<_>>());
+    let copied = Arc::new(Copied::new(labels.clone(), &before));
     let (intake, thread) = Intake::start(keeper, hub.clone(), places.clone(), clock.clone());
     // Ends when the last collector has: what they handed on is kept before the console goes.
     tasks.spawn_blocking(move || thread.join());
@@ -155,7 +158,7 @@ fn collect(
         let (source, task, stats) = DockerCollector::spawn(
             host,
             (hub.clone(), intake.clone(), places.clone()),
-            config.collect.exclude.clone(),
+            (config.collect.exclude.clone(), copied.clone()),
             clock.clone(),
             closing.clone(),
         );

@@ -41,7 +41,7 @@ async fn lines_of_a_container_started_later_arrive_live_with_their_labels() {
     }
     assert_eq!((texts(&lines, "stdout"), texts(&lines, "stderr")), (vec!["out".to_owned()], vec!["err".to_owned()]));
     let service = services_named(&*console.logs, "live-labels").remove(0);
-    assert_eq!((service.status, service.key.project.as_deref()), (ServiceStatus::Running, Some("shop")));
+    assert_eq!((service.status(), service.key.project.as_deref()), (ServiceStatus::Running, Some("shop")));
 }
 
 #[tokio::test]
@@ -146,10 +146,10 @@ async fn a_container_removed_while_watched_ends_its_view() {
     let mut view = console.watch("removed");
     let container = Running::start("removed", &[], "echo here; sleep 60");
     view.until(1).await;
-    assert_eq!(services_named(&*console.logs, "removed")[0].status, ServiceStatus::Running);
+    assert_eq!(services_named(&*console.logs, "removed")[0].status(), ServiceStatus::Running);
     drop(container);
     view.until_state(StreamState::Ended).await;
-    assert_eq!(services_named(&*console.logs, "removed")[0].status, ServiceStatus::Removed);
+    assert_eq!(services_named(&*console.logs, "removed")[0].status(), ServiceStatus::Removed);
 }
 
 #[tokio::test]

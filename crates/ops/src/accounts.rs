@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    access::{Action, AuditEvent, Outcome, Passwords, Scope, Throttle, password_problem},
+    access::{Action, AuditEvent, Outcome, Passwords, Scope, ScopeLabels, Throttle, password_problem},
     cx::{Actor, OpCtx, SignedIn},
     error::Error,
     sockets::Sockets,
@@ -28,6 +28,7 @@ pub struct Accounts {
     passwords: Passwords,
     throttle: Throttle,
     setup: Mutex<Option<SetupLink>>,
+    scope_labels: ScopeLabels,
 }
 
 struct SetupLink {
@@ -55,7 +56,20 @@ fn username_problem(username: &str) -> Option<String> {
 impl Accounts {
     /// Over a store; the command line uses it without the rest of the service.
     pub fn new(store: Arc<dyn Store>, sockets: Arc<Sockets>) -> Self {
-        Self { store, sockets, passwords: Passwords::default(), throttle: Throttle::default(), setup: Mutex::default() }
+        Self {
+            store,
+            sockets,
+            passwords: Passwords::default(),
+            throttle: Throttle::default(),
+            setup: Mutex::default(),
+            scope_labels: ScopeLabels::default(),
+        }
+    }
+
+    /// With labels that scopes may name beside the usual.
+    #[must_use]
+    pub fn with_scope_labels(self, scope_labels: ScopeLabels) -> Self {
+        Self { scope_labels, ..self }
     }
 
     async fn new_user(&self, username: &str, password: String, role: Role, now: Timestamp) -> Result<User, Error> {
@@ -217,7 +231,7 @@ impl Accounts {
             session: key.to_owned(),
             signed_in,
             grants: None,
-            scope: user.scope.as_deref().map(scope_of),
+            scope: user.scope.as_deref().map(|text| self.scope_of(text)),
         }))
     }
 
@@ -333,7 +347,7 @@ impl Accounts {
     pub async fn user_set_scope(&self, cx: &OpCtx, username: &str, scope: Option<&str>) -> Result<(), Error> {
         self.manage(cx)?;
         let user = self.user(username).await?;
-        let scope = scope_asked(scope)?;
+        let scope = self.scope_asked(scope)?;
         if scope.is_some() && user.role == Role::Admin {
             return Err(Error::Conflict("an administrator sees everything: change the role first".to_owned()));
         }
@@ -404,6 +418,27 @@ impl Accounts {
         Ok(())
     }
 
+    /// A scope that somebody asks for, as it is stored.
+    pub(crate) fn scope_asked(&self, text: Option<&str>) -> Result<Option<String>, Error> {
+        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let scope = Scope::parse(text, &self.scope_labels).map_err(|detail| Error::bad_input("scope", detail))?;
+        Ok(Some(scope.to_string()))
+    }
+
+    /// A stored scope. One that no longer reads, as where it names a label that is no longer copied, shows nothing, rather than
+    /// everything.
+    pub(crate) fn scope_of(&self, text: &str) -> Arc<Scope> {
+        Arc::new(Scope::parse(text, &self.scope_labels).unwrap_or_else(|detail| {
+            tracing::error!(
+                kind = "security",
+                event = "scope",
+                scope = text,
+                "a stored scope does not read, so nothing is shown: {detail}"
+            );
+            Scope::nothing()
+        }))
+    }
+
     /// Writes what the sink collected; run by the server's one audit task.
     ///
     /// # Errors
@@ -416,21 +451,6 @@ impl Accounts {
     pub fn throttled(&self, username: &str, address: IpAddr, now: Timestamp) -> bool {
         self.throttle.wait(username, address, now).is_some()
     }
-}
-
-/// A scope that somebody asks for, as it is stored.
-pub(crate) fn scope_asked(text: Option<&str>) -> Result<Option<String>, Error> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let scope = Scope::parse(text).map_err(|detail| Error::bad_input("scope", detail))?;
-    Ok(Some(scope.to_string()))
-}
-
-/// A stored scope. One that no longer reads shows nothing, rather than everything.
-pub(crate) fn scope_of(text: &str) -> Arc<Scope> {
-    Arc::new(Scope::parse(text).unwrap_or_else(|detail| {
-        tracing::error!(kind = "security", event = "scope", scope = text, "a stored scope does not read, so nothing is shown: {detail}");
-        Scope::nothing()
-    }))
 }
 
 pub(crate) fn short(text: &str) -> String {

@@ -39,7 +39,8 @@ pub struct Ops {
 impl Ops {
     pub fn new(store: Arc<dyn Store>, sources: Vec<Arc<dyn LogSource>>, system: Arc<dyn System>, hub: Arc<Hub>) -> Self {
         let sockets = Arc::new(Sockets::default());
-        Self { accounts: Accounts::new(store.clone(), sockets.clone()), hub, sockets, sources, store, system, engine: None }
+        let accounts = Accounts::new(store.clone(), sockets.clone()).with_scope_labels(hub.scope_labels().clone());
+        Self { accounts, hub, sockets, sources, store, system, engine: None }
     }
 
     /// With a log engine.

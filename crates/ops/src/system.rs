@@ -47,8 +47,8 @@ impl Ops {
         let totals = self.hub.totals();
         let (services, lines, bytes) = match cx.scope() {
             None => (self.services_known(cx).len() as u64, totals.lines, totals.bytes),
-            Some(_) => self.services_known(cx).iter().fold((0, 0, 0), |(services, lines, bytes), service| {
-                let tally = self.hub.tally(&service.key, cx.now);
+            Some(scope) => self.services_known(cx).iter().fold((0, 0, 0), |(services, lines, bytes), service| {
+                let tally = self.hub.tally_within(&service.key, Some(scope), cx.now);
                 (services + 1, lines + tally.lines, bytes + tally.bytes)
             }),
         };

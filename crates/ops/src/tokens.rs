@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     access::{Action, AuditEvent, Outcome},
-    accounts::{Accounts, scope_asked, scope_of, short},
+    accounts::{Accounts, short},
     cx::{Actor, OpCtx, SignedIn},
     error::Error,
     source::{StoredToken, User},
@@ -67,7 +67,7 @@ impl Accounts {
                 return Err(Error::bad_input("permissions", detail));
             }
         }
-        let scope = scope_asked(new.scope.as_deref())?;
+        let scope = self.scope_asked(new.scope.as_deref())?;
         let mut bytes = [0; 32];
         rand::rng().fill_bytes(&mut bytes);
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
@@ -141,7 +141,8 @@ impl Accounts {
             self.store.token_used(&token.key, now).await?;
         }
         // What the owner has lost since is lost to the token.
-        let scope = match (user.scope.as_deref().map(scope_of), token.scope.as_deref().map(scope_of)) {
+        let read = |text: &str| self.scope_of(text);
+        let scope = match (user.scope.as_deref().map(read), token.scope.as_deref().map(read)) {
             (Some(owner), Some(own)) => Some(Arc::new(owner.and(&own))),
             (owner, own) => owner.or(own),
         };

@@ -30,14 +30,15 @@ use self::{backoff::Backoff, follow::Follower};
 use super::{
     Clock,
     intake::{Intake, Show, Taken},
-    places::{Place as Kept, Places},
+    places::{CopiedBefore, Place as Kept, Places},
 };
 use crate::{
-    config::Pattern,
+    config::{CopiedLabel, Pattern},
     source::docker::{
         client::{DockerError, DockerHost},
         events::{Event, EventReader},
         logs::{Container, DockerLogs, Memory},
+        streams::{ContainerStreams, Outputs},
     },
 };
 
@@ -52,6 +53,25 @@ const BATCH: usize = 256;
 const BACKFILLS: usize = 2;
 /// How far back lines count when a container is seen for the first time.
 const LOOK_BACK_NS: i64 = 300 * model::time::NANOS_PER_SEC;
+
+/// Bytes of a copied label's value: Loki's `max_label_value_length`. What is longer is cut, as a label is anybody's input.
+const MAX_VALUE_BYTES: usize = 2_048;
+
+/// Which labels of containers their streams get.
+#[derive(Clone, Debug, Default)]
+pub struct Copied {
+    now: Vec<CopiedLabel>,
+    /// Of lines until then (exclusive); the oldest first.
+    before: Vec<(Timestamp, Vec<CopiedLabel>)>,
+}
+
+impl Copied {
+    /// From now on these; `before` as it was remembered.
+    pub fn new(labels: Vec<CopiedLabel>, before: &[CopiedBefore]) -> Self {
+        let named = |labels: &[String]| labels.iter().map(|label| CopiedLabel::new(label)).collect();
+        Self { now: labels, before: before.iter().map(|one| (Timestamp(one.until), named(&one.labels))).collect() }
+    }
+}
 
 /// What collecting has done, for metrics. Counters since the start but `upstreams` and `lag_ms`.
 #[derive(Debug, Default)]
@@ -76,7 +96,7 @@ impl DockerCollector {
     pub fn spawn(
         host: Arc<DockerHost>,
         (hub, intake, places): (Arc<Hub>, Intake, Arc<Places>),
-        exclude: Vec<Pattern>,
+        (exclude, copied): (Vec<Pattern>, Arc<Copied>),
         clock: Clock,
         cancel: CancellationToken,
     ) -> (Arc<DockerLogs>, JoinHandle<()>, Arc<CollectorStats>) {
@@ -92,6 +112,7 @@ impl DockerCollector {
             places,
             backfills,
             exclude,
+            copied,
             clock,
             stats: stats.clone(),
             epoch,
@@ -112,6 +133,7 @@ struct Shared {
     /// Turns to read what was written before a container was first seen.
     backfills: Semaphore,
     exclude: Vec<Pattern>,
+    copied: Arc<Copied>,
     clock: Clock,
     stats: Arc<CollectorStats>,
     /// Counts connections; 0 while the Engine is away. A change ends every stream.
@@ -293,14 +315,16 @@ impl Supervisor {
             }
         };
         let known = self.shared.logs.container(id);
-        let Some((mut container, run)) = describe(&self.shared.host.name, found, known.as_deref()) else { return Ok(()) };
+        let Some((mut container, run)) = describe(&self.shared.host.name, &self.shared.copied, found, known.as_deref()) else {
+            return Ok(());
+        };
         if self.shared.exclude.iter().any(|pattern| pattern.matches(&container.key.name) || pattern.matches(&container.name)) {
             return Ok(());
         }
         if let Some(known) = &known {
             container.unreadable = container.unreadable.or_else(|| known.unreadable.clone());
         }
-        let renamed = known.as_ref().is_some_and(|known| known.streams[0].hash != container.streams[0].hash);
+        let renamed = known.as_ref().is_some_and(|known| known.streams.now()[0].hash != container.streams.now()[0].hash);
         let container = self.shared.logs.put(container);
         self.shared.tell_state(&container.key, true);
         if let Some(known) = known.filter(|_| renamed) {
@@ -334,7 +358,7 @@ struct Run {
 }
 
 /// A container as its inspection shows it; `None` for the console's own, and where there is no id.
-fn describe(host: &str, found: ContainerInspectResponse, known: Option<&Container>) -> Option<(Container, Run)> {
+fn describe(host: &str, copied: &Copied, found: ContainerInspectResponse, known: Option<&Container>) -> Option<(Container, Run)> {
     let id = found.id.filter(|id| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let config = found.config.unwrap_or_default();
     let docker_labels = config.labels.unwrap_or_default();
@@ -346,22 +370,27 @@ fn describe(host: &str, found: ContainerInspectResponse, known: Option<&Containe
     let service = label("docaiche.service").or_else(|| label("com.docker.compose.service")).unwrap_or_else(|| name.clone());
     let project = label("com.docker.compose.project");
     let key = ServiceKey { host: host.to_owned(), project: project.clone(), name: service.clone(), kind_file: false };
-    let streams = ["stdout", "stderr"].map(|output| {
-        let mut labels = Labels::from([
-            ("service", service.as_str()),
-            ("service_name", &service),
-            ("container_name", &name),
-            ("stream", output),
-            ("job", "dockerlogs"),
-            ("host", host),
-        ]);
-        if let Some(project) = &project {
-            labels.0.insert("compose_project".to_owned(), project.clone());
-        }
-        let stream = Stream::new(key.clone(), labels);
-        let same = known.and_then(|known| known.streams.iter().find(|old| ***old == stream));
-        same.cloned().unwrap_or_else(|| Arc::new(stream))
-    });
+    let streams = |copied: &[CopiedLabel]| -> Outputs {
+        ["stdout", "stderr"].map(|output| {
+            let mut labels = Labels::from([
+                ("service", service.as_str()),
+                ("service_name", &service),
+                ("container_name", &name),
+                ("stream", output),
+                ("job", "dockerlogs"),
+                ("host", host),
+            ]);
+            if let Some(project) = &project {
+                labels.0.insert("compose_project".to_owned(), project.clone());
+            }
+            labels.0.extend(copied.iter().filter_map(|label| Some((label.stream.clone(), value_of(docker_labels.get(&label.docker)?)?))));
+            let stream = Stream::new(key.clone(), labels);
+            let same = known.and_then(|known| known.streams.all().find(|old| ***old == stream));
+            same.cloned().unwrap_or_else(|| Arc::new(stream))
+        })
+    };
+    let streams =
+        ContainerStreams::new(streams(&copied.now), copied.before.iter().map(|(until, labels)| (*until, streams(labels))).collect());
     let state = found.state.unwrap_or_default();
     let time = |text: Option<String>| text.and_then(|text| Timestamp::parse_rfc3339(&text)).unwrap_or_default().max(Timestamp::MIN);
     let yes = |flag: Option<bool>| flag.unwrap_or(false);
@@ -392,6 +421,11 @@ fn describe(host: &str, found: ContainerInspectResponse, known: Option<&Containe
     Some((container, run))
 }
 
+/// A stream has no empty labels: to a query that is as if they were not there.
+fn value_of(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text[..text.floor_char_boundary(MAX_VALUE_BYTES)].to_owned())
+}
+
 /// A label is anybody's input: what cannot be named in a URL is passed over.
 fn is_service_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 128 && !text.contains('/') && !text.chars().any(char::is_control)
@@ -402,13 +436,17 @@ mod tests {
     use super::*;
 
     fn named(labels: &[(&str, &str)]) -> Option<Container> {
+        copying(&Copied::default(), labels)
+    }
+
+    fn copying(copied: &Copied, labels: &[(&str, &str)]) -> Option<Container> {
         let inspected = serde_json::json!({
             "Id": "a".repeat(64),
             "Name": "/shop-web-1",
             "Config": { "Labels": labels.iter().copied().collect::<HashMap<_, _>>(), "Tty": true },
             "HostConfig": { "LogConfig": { "Type": "json-file", "Config": {} } },
         });
-        describe("local", serde_json::from_value(inspected).unwrap(), None).map(|(container, _)| container)
+        describe("local", copied, serde_json::from_value(inspected).unwrap(), None).map(|(container, _)| container)
     }
 
     #[test]
@@ -423,7 +461,7 @@ mod tests {
         ] {
             let container = named(labels).unwrap();
             assert_eq!((container.key.name.as_str(), container.key.project.as_deref()), (service, project), "{labels:?}");
-            let labels = &container.streams[1].labels;
+            let labels = &container.streams.now()[1].labels;
             let get = |name| labels.get(name).unwrap_or_default();
             assert_eq!(
                 ["service", "service_name", "container_name", "stream", "job", "host"].map(get),
@@ -432,5 +470,28 @@ mod tests {
             assert_eq!(labels.get("compose_project"), project);
         }
         assert!(named(&[("docaiche.console", "1")]).is_none());
+    }
+
+    #[test]
+    fn labels_of_a_container_are_copied_as_far_as_that_was_so_when_a_line_was_written() {
+        let label = |name: &str| CopiedLabel::new(name);
+        let before = [CopiedBefore { until: 5, labels: vec![] }, CopiedBefore { until: 9, labels: vec!["tier".into()] }];
+        let copied = Copied::new(vec![label("com.example.team"), label("tier"), label("empty"), label("long")], &before);
+        let long = "é".repeat(2_000);
+        let container =
+            copying(&copied, &[("com.example.team", "a b\"c"), ("tier", "1"), ("empty", ""), ("long", &long), ("other", "x")]).unwrap();
+        let names = |at: i64| {
+            let labels = &container.streams.at(Timestamp(at))[1].labels;
+            assert_eq!(labels.get("stream"), Some("stderr"));
+            let usual = ["service", "service_name", "container_name", "stream", "job", "host"];
+            labels.0.keys().filter(|name| !usual.contains(&name.as_str())).cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!([4, 8, 9].map(names), ["", "tier", "com_example_team long tier"]);
+        let labels = container.streams.labels();
+        assert_eq!((labels.get("com_example_team"), labels.get("tier")), (Some("a b\"c"), Some("1")));
+        assert_eq!(labels.get("long"), Some("é".repeat(1_024).as_str()));
+        // One without them is as it was before there were any.
+        let plain = copying(&copied, &[]).unwrap();
+        assert!(plain.streams.all().all(|stream| named(&[]).unwrap().streams.now().contains(stream)));
     }
 }

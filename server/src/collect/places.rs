@@ -1,6 +1,7 @@
 //! How far each source was read and kept, on disk, so that a restart neither loses nor doubles a line. A place is
 //! remembered after its lines are on disk, so after a crash it may lie before the last of them: what is read again is
-//! recognised by its id.
+//! recognised by its id. An id is made from the stream's labels, so it is remembered too which labels of containers were
+//! copied onto their streams until when.
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// A place that was not touched for this long is of a source that is gone.
 const FORGET_AFTER_S: i64 = 30 * 24 * 3_600;
+/// Changes of the copied labels that are remembered. Lines from before the oldest, if they were read again at all, would count
+/// twice.
+const CHANGES: usize = 32;
 
 /// Where reading stands in one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,21 @@ pub enum Place {
 struct Kept {
     /// By container id or path.
     places: BTreeMap<String, (i64, Place)>,
+    /// Docker labels that are copied. Consoles before there were any wrote none.
+    #[serde(default)]
+    copied: Vec<String>,
+    /// What was copied before, and until when, in nanoseconds; the oldest first.
+    #[serde(default)]
+    copied_before: Vec<CopiedBefore>,
+}
+
+/// Lines older than `until` have these labels of their containers, and no others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedBefore {
+    /// Nanoseconds, exclusive.
+    pub until: i64,
+    /// As Docker has them.
+    pub labels: Vec<String>,
 }
 
 pub struct Places {
@@ -51,6 +70,8 @@ pub struct Places {
 
 struct State {
     kept: Kept,
+    /// Nothing was remembered: nothing was read.
+    is_first: bool,
     changed: bool,
     saved: Instant,
 }
@@ -59,19 +80,18 @@ impl Places {
     /// What was remembered in `dir`; nothing where it cannot be read: then everything is read again and recognised.
     pub fn open(dir: &Path, clock: super::Clock) -> Self {
         let path = dir.join("places.json");
-        let kept = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(kind = "database", operation = "places_read", %error, "it is not known how far logs were read: they are read again");
-                Kept::default()
-            }),
+        let kept = match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
+            Ok(kept) => Some(kept),
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(kind = "database", operation = "places_read", %error, "it is not known how far logs were read: they are read again");
                 }
-                Kept::default()
+                None
             }
         };
-        Self { path, state: Mutex::new(State { kept, changed: false, saved: Instant::now() }), clock }
+        let is_first = kept.is_none();
+        let state = State { kept: kept.unwrap_or_default(), is_first, changed: false, saved: Instant::now() };
+        Self { path, state: Mutex::new(state), clock }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -92,6 +112,34 @@ impl Places {
                 state.kept.places.insert(name.to_owned(), (now, place));
             }
         }
+    }
+
+    /// Remembers which Docker labels are copied from now on, and tells what was copied before. To be called before anything is
+    /// read: a line of before now may be there already, under the labels of its time.
+    pub fn copied_before(&self, labels: &[String]) -> Vec<CopiedBefore> {
+        let until = (self.clock)().0;
+        let (before, is_news) = {
+            let mut state = self.lock();
+            let is_first = std::mem::take(&mut state.is_first);
+            let is_news = is_first || state.kept.copied != labels;
+            let kept = &mut state.kept;
+            if is_news {
+                let labels_before = std::mem::replace(&mut kept.copied, labels.to_vec());
+                if !is_first {
+                    kept.copied_before.push(CopiedBefore { until, labels: labels_before });
+                    let old = kept.copied_before.len().saturating_sub(CHANGES);
+                    kept.copied_before.drain(..old);
+                }
+            }
+            let before = kept.copied_before.clone();
+            state.changed |= is_news;
+            (before, is_news)
+        };
+        if is_news {
+            // Not later: a crash before the next place would forget under which labels lines were taken.
+            self.save();
+        }
+        before
     }
 
     /// At most once a second.
@@ -118,5 +166,52 @@ impl Places {
             self.lock().changed = true;
             tracing::warn!(kind = "database", operation = "places_write", %error, "it cannot be remembered how far logs were read");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    };
+
+    use super::*;
+
+    #[test]
+    fn it_is_remembered_which_labels_were_copied_until_when() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = Arc::new(AtomicI64::new(0));
+        let start = |at: i64, labels: &[&str]| {
+            now.store(at, Ordering::SeqCst);
+            let clock = now.clone();
+            let places = Places::open(dir.path(), Arc::new(move || model::Timestamp(clock.load(Ordering::SeqCst))));
+            // Nothing more is written: as in a crash.
+            let before = places.copied_before(&labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>());
+            before.into_iter().map(|one| format!("{} {}", one.until, one.labels.join(","))).collect::<Vec<_>>().join("; ")
+        };
+        for (at, labels, expect) in [
+            // The first of all: there is nothing that could come twice.
+            (10, &["a"][..], ""),
+            (20, &["a"], ""),
+            (30, &["a", "b"], "30 a"),
+            (40, &["a", "b"], "30 a"),
+            (50, &[], "30 a; 50 a,b"),
+            (60, &["a"], "30 a; 50 a,b; 60 "),
+            (70, &["a"], "30 a; 50 a,b; 60 "),
+        ] {
+            assert_eq!(start(at, labels), expect, "{at}");
+        }
+        // Written by a console that copied nothing.
+        fs::write(dir.path().join("places.json"), r#"{"places":{}}"#).unwrap();
+        assert_eq!(start(80, &[]), "");
+        assert_eq!(start(90, &["a"]), "90 ");
+        // What cannot be read is as if nothing had been.
+        fs::write(dir.path().join("places.json"), "{").unwrap();
+        assert_eq!(start(100, &["b"]), "");
+        for at in 101..=140 {
+            start(at, if at % 2 == 0 { &["a"] } else { &["b", "c"] });
+        }
+        assert_eq!(start(140, &["a"]).split("; ").count(), CHANGES);
     }
 }

@@ -14,8 +14,9 @@ use toml::{
 use super::{Error, Origin, layers::Raw};
 
 /// Sections whose keys are fixed, and those keys.
-const SECTIONS: [(&str, &[&str]); 3] = [
+const SECTIONS: [(&str, &[&str]); 4] = [
     ("collect", &["follow", "exclude", "files_poll_ms", "ship_to", "ship_queue"]),
+    ("scope", &["labels"]),
     ("logs", &["fsync", "loki_tenant", "loki_user", "loki_password", "loki_token", "loki_ca", "loki_timeout"]),
     ("ingest", &["max_age", "max_ahead"]),
 ];

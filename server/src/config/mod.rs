@@ -8,6 +8,7 @@ mod file;
 mod layers;
 mod loki;
 mod net;
+mod scope;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use self::{
     layers::{Decided, Env},
     loki::{LokiAuth, LokiConfig, ShipConfig},
     net::{AllowedHosts, PublicUrl, TrustedProxies},
+    scope::{CopiedLabel, ScopeConfig},
     secret::Secret,
 };
 use self::{
@@ -73,6 +75,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub docker: DockerConfig,
     pub collect: CollectConfig,
+    pub scope: ScopeConfig,
     pub engine: EngineConfig,
     /// Unset: the embedded engine keeps the lines and answers.
     pub loki: Option<LokiConfig>,
@@ -263,6 +266,7 @@ impl Config {
         let exclude = layers.required("collect.exclude", Raw::List(Vec::new()), patterns)?;
         let files_poll_ms = layers.required("collect.files_poll_ms", Raw::Integer(250), |raw| number(raw, 10, 60_000))?;
         let ship = loki::ship(&mut layers, loki_url.is_some())?;
+        let scope = scope::load(&mut layers)?;
         let loki = loki::load(&mut layers, loki_url)?;
         let engine = engine::load(&mut layers, budget)?;
         for name in layers.file.as_ref().map(|file| file.docker_hosts.clone()).unwrap_or_default().into_keys() {
@@ -274,6 +278,7 @@ impl Config {
             store: StoreConfig { data_dir, database, admin_password },
             docker: DockerConfig { hosts },
             collect: CollectConfig { log_dir, follow, exclude, files_poll_ms, ship },
+            scope,
             engine,
             loki,
             telemetry: TelemetryConfig { filter },

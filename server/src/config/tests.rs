@@ -116,6 +116,9 @@ files_poll_ms = 500
 ship_to = "loki"
 ship_queue = "2GiB"
 
+[scope]
+labels = ["com.example.team", "tier"]
+
 [logs]
 fsync = "interval"
 loki_tenant = "team-a"
@@ -141,6 +144,8 @@ fn a_file_may_say_everything() {
     );
     assert!(!config.collect.follow && config.collect.exclude[0].matches("noisy-box"));
     assert_eq!(config.collect.files_poll_ms, 500);
+    let copied: Vec<_> = config.scope.copied.iter().map(|one| (one.docker.as_str(), one.stream.as_str())).collect();
+    assert_eq!(copied, [("com.example.team", "com_example_team"), ("tier", "tier")]);
     assert_eq!((config.engine.retention_bytes, config.engine.fsync), (500_000_000, Fsync::Interval));
     assert_eq!((config.engine.retention_ns / 86_400, config.engine.max_age_ns), (28_000_000_000, 3_600_000_000_000));
     assert_eq!(config.store.database.kind, DatabaseKind::Postgres);
@@ -163,7 +168,7 @@ fn what_is_printed_is_a_file_that_says_the_same() {
         let after = load("--config printed.toml", &[], &[("printed.toml", &printed)]);
         assert_eq!((&before.http, &before.store, &before.docker), (&after.http, &after.store, &after.docker), "{printed}");
         assert_eq!((&before.collect, &before.telemetry), (&after.collect, &after.telemetry), "{printed}");
-        assert_eq!((&before.engine, &before.loki), (&after.engine, &after.loki), "{printed}");
+        assert_eq!((&before.engine, &before.loki, &before.scope), (&after.engine, &after.loki, &after.scope), "{printed}");
     }
 }
 
@@ -221,6 +226,49 @@ fn a_bad_value_names_key_value_source_and_what_is_allowed() {
     check("", &[], "[docker.hosts.a]\ntls_ca = 'x'", &["docker.hosts.a.url", "docaiche.toml:1"]);
     check("", &[], "[docker.hosts.a]\nurl = 'ssh://x'\ntls_ca = 'x'", &["docker.hosts.a.url", "docaiche.toml:2", "tcp://"]);
     check("", &[("DOCAICHE_ADMIN_PASSWORD", "")], "", &["DOCAICHE_ADMIN_PASSWORD"]);
+}
+
+#[test]
+fn docker_labels_become_labels_of_streams_that_are_not_there_already_nor_twice() {
+    for (name, expect) in [
+        ("com.docker.compose.project", "com_docker_compose_project"),
+        ("org.opencontainers.image.ref-name", "org_opencontainers_image_ref_name"),
+        ("Team", "Team"),
+        ("1st", "_1st"),
+        ("größe/x", "gr__e_x"),
+    ] {
+        let config = load("", &[], &[("/etc/docaiche/docaiche.toml", &format!("[scope]\nlabels = ['{name}']"))]);
+        assert_eq!(config.scope.copied, [CopiedLabel { docker: name.to_owned(), stream: expect.to_owned() }]);
+    }
+    let names = |count| (0..count).map(|n| format!("'label-{n}'")).collect::<Vec<_>>().join(", ");
+    let config = load("", &[], &[("/etc/docaiche/docaiche.toml", &format!("[scope]\nlabels = [{}]", names(16)))]);
+    assert_eq!(config.scope.copied.len(), 16);
+    let too_long = format!("'{}'", "x".repeat(1_025));
+    for (labels, expect) in [
+        ("'service'", &["`service` becomes `service`", "service, service_name, container_name,"][..]),
+        ("'service-name'", &["`service-name` becomes `service_name`"]),
+        ("'container.name'", &["`container.name` becomes `container_name`"]),
+        ("'com.example.team', 'compose.project'", &["`com.example.team, compose.project`", "`compose.project` becomes `compose_project`"]),
+        ("'stream'", &["becomes `stream`"]),
+        ("'job'", &["becomes `job`"]),
+        ("'host'", &["becomes `host`"]),
+        ("'detected.level'", &["becomes `detected_level`"]),
+        ("'__error__'", &["`__error__` becomes `__error__`", "`__`"]),
+        ("'..meta'", &["`..meta` becomes `__meta`"]),
+        ("'a.b', 'c', 'a-b'", &["`a.b` and `a-b` both become `a_b`"]),
+        ("'a.b', 'a.b'", &["`a.b` and `a.b` both become `a_b`"]),
+        ("''", &["`` is none", "com.example.team"]),
+        ("'a', ' '", &["` ` is none"]),
+        ("'com.example.team '", &["`com.example.team ` is none"]),
+        ("\"a\\nb\"", &["is none"]),
+        (too_long.as_str(), &["of 1 to 1024 bytes"]),
+        (&names(17), &["at most 16", "these are 17"]),
+        ("1", &["scope.labels", "list"]),
+    ] {
+        check("", &[], &format!("[scope]\nlabels = [{labels}]"), &[&["scope.labels", "docaiche.toml:2", "not accepted"], expect].concat());
+    }
+    check("", &[], "[scope]\nlabels = true", &["scope.labels", "`true`", "a list of strings"]);
+    check("", &[], "[scope]\nlabel = ['a']", &["scope.label", "docaiche.toml:2", "scope.labels"]);
 }
 
 #[test]

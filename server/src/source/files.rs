@@ -20,7 +20,7 @@ use model::{
     Direction, EntryId, ScanStats, ServiceKind, ServiceStatus, StreamHash,
     status::{Part, PartState},
 };
-use ops::source::{Batch, Frontier, Line, LogPlan, LogSource, ServiceKey, SourceError, SourceService, Stream};
+use ops::source::{Batch, Frontier, Line, LogPlan, LogSource, Member, ServiceKey, SourceError, SourceService, Stream};
 
 use self::index::{Block, Stamper};
 
@@ -75,13 +75,10 @@ impl LogSource for FileLogs {
 
     fn services(&self) -> Vec<SourceService> {
         let table = lock(&self.table);
-        let service = |one: &Followed| SourceService {
-            key: one.stream.key.clone(),
-            kind: one.kind,
-            status: one.status,
-            members: vec![one.path.display().to_string()],
-        };
-        table.values().map(service).collect()
+        SourceService::gather(table.values().map(|one| {
+            let name = Some(one.path.display().to_string());
+            (one.stream.key.clone(), one.kind, Member { name, labels: one.stream.labels.clone(), status: one.status })
+        }))
     }
 
     fn part(&self) -> Part {

@@ -134,7 +134,8 @@ impl Console {
         let engine = Embedded::open(&data.path().join("logs"), &settings, hub.clone(), clock.clone()).expect("the log engine opens");
         let places = Arc::new(Places::open(data.path(), clock.clone()));
         let (intake, _) = Intake::start(engine.clone(), hub.clone(), places.clone(), clock.clone());
-        let (logs, _, stats) = DockerCollector::spawn(host, (hub.clone(), intake.clone(), places), vec![], clock, cancel.clone());
+        let (logs, _, stats) =
+            DockerCollector::spawn(host, (hub.clone(), intake.clone(), places), Default::default(), clock, cancel.clone());
         Self { hub, logs, stats, kept: EmbeddedLogs(engine), intake, cancel, _data: data }
     }
 

@@ -131,7 +131,7 @@ pub fn ScopeDialog(user: RwSignal<Option<(String, String)>>, done: Callback<Stri
                     name="scope"
                     label="Selector"
                     may_be_empty=true
-                    hint="Such as {compose_project=\"shop\"}, over service, compose_project, host and container_name. Empty is everything."
+                    hint="Such as {compose_project=\"shop\"}, over service, compose_project, host, container_name and the configured [scope] labels. Empty is everything."
                     error=attempt.at_field("scope")
                     node_ref=input
                 />

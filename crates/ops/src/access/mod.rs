@@ -9,5 +9,5 @@ mod throttle;
 pub use action::Action;
 pub use audit::{AuditEvent, AuditRecord, AuditSink, GENESIS, Outcome, chain_hash};
 pub use password::{Passwords, password_problem};
-pub use scope::Scope;
+pub use scope::{Scope, ScopeLabels};
 pub use throttle::Throttle;

@@ -4,6 +4,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
 use logql::{
@@ -13,12 +14,40 @@ use logql::{
 };
 use model::Labels;
 
-use crate::source::{ServiceKey, SourceService};
+use crate::source::SourceService;
 
-/// Labels that a scope may name.
+/// Labels that every scope may name.
 pub const LABELS: [&str; 4] = ["service", "compose_project", "host", "container_name"];
 /// Bytes of a scope's text at most.
 const MAX_BYTES: usize = 4_096;
+
+/// Labels that a scope may name: [`LABELS`], and those that the configuration has copied from containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeLabels(Arc<[String]>);
+
+impl Default for ScopeLabels {
+    fn default() -> Self {
+        Self::with([])
+    }
+}
+
+impl ScopeLabels {
+    /// `more` as streams have them.
+    pub fn with(more: impl IntoIterator<Item = String>) -> Self {
+        Self(LABELS.into_iter().map(str::to_owned).chain(more).collect())
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|own| own == name)
+    }
+
+    /// What of a stream's labels a scope can tell apart.
+    #[must_use]
+    pub fn of(&self, labels: &Labels) -> Labels {
+        let own = |name: &String| Some((name.clone(), labels.get(name)?.to_owned()));
+        Labels(self.0.iter().filter_map(own).collect())
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -48,11 +77,12 @@ impl fmt::Display for Scope {
 }
 
 impl Scope {
-    /// Reads `{service=~"shop-.*", host="local"}`.
+    /// Reads `{service=~"shop-.*", host="local"}`. A label beyond `labels` is refused: no stream might have it, and a matcher that
+    /// takes what has no such label would then let everything through.
     ///
     /// # Errors
     /// What is wrong, and what is allowed.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, labels: &ScopeLabels) -> Result<Self, String> {
         if text.len() > MAX_BYTES {
             return Err(format!("it has {} bytes; at most {MAX_BYTES} are allowed", text.len()));
         }
@@ -60,8 +90,8 @@ impl Scope {
         if selector.matchers.is_empty() {
             return Err("it selects everything; leave it out for that".to_owned());
         }
-        if let Some(wrong) = selector.matchers.iter().find(|one| !LABELS.contains(&&*one.name)) {
-            return Err(format!("`{}` is no label of a scope; use {}", wrong.name, LABELS.join(", ")));
+        if let Some(wrong) = selector.matchers.iter().find(|one| !labels.contains(&one.name)) {
+            return Err(format!("`{}` is no label of a scope; use {}", wrong.name, labels.0.join(", ")));
         }
         let ready = selector.matchers.iter().map(LabelMatcher::new).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
         Ok(Self { text: text_of(&selector), selector, ready })
@@ -69,7 +99,7 @@ impl Scope {
 
     /// What a stored text means that no longer reads as a scope: nothing may be seen.
     pub fn nothing() -> Self {
-        Self::parse(r#"{service="\u0000"}"#).expect("it is a selector")
+        Self::parse(r#"{service="\u0000"}"#, &ScopeLabels::default()).expect("it is a selector")
     }
 
     /// Whether a stream lies within.
@@ -77,14 +107,10 @@ impl Scope {
         self.ready.iter().all(|one| one.matches(labels.get(&one.name).unwrap_or_default()))
     }
 
-    /// What of a service lies within: all of it or some of its containers; `None` for nothing.
-    pub fn part_of(&self, service: SourceService) -> Option<SourceService> {
-        if service.members.is_empty() {
-            return self.admits(&labels_of(&service.key, None)).then_some(service);
-        }
-        let members: Vec<String> =
-            service.members.into_iter().filter(|member| self.admits(&labels_of(&service.key, Some(member)))).collect();
-        (!members.is_empty()).then_some(SourceService { members, ..service })
+    /// What of a service lies within: all of it or some of its members; `None` for nothing.
+    pub fn part_of(&self, mut service: SourceService) -> Option<SourceService> {
+        service.members.retain(|member| self.admits(&member.labels));
+        (!service.members.is_empty()).then_some(service)
     }
 
     /// A query that sees no more than this.
@@ -126,23 +152,19 @@ fn text_of(selector: &Selector) -> String {
     Expr::Log(LogExpr { span: selector.span, selector: selector.clone(), stages: Vec::new() }).to_string()
 }
 
-fn labels_of(key: &ServiceKey, member: Option<&str>) -> Labels {
-    let mut labels = Labels::from([("service", key.name.as_str()), ("host", &key.host)]);
-    if let Some(project) = &key.project {
-        labels.0.insert("compose_project".to_owned(), project.clone());
-    }
-    if let Some(member) = member {
-        labels.0.insert("container_name".to_owned(), member.to_owned());
-    }
-    labels
-}
-
 #[cfg(test)]
 mod tests {
+    use model::{ServiceKind, ServiceStatus};
+
     use super::*;
+    use crate::source::{Member, ServiceKey};
+
+    fn labels() -> ScopeLabels {
+        ScopeLabels::with(["com_example_team".to_owned()])
+    }
 
     fn scope(text: &str) -> Scope {
-        Scope::parse(text).unwrap()
+        Scope::parse(text, &labels()).unwrap()
     }
 
     #[test]
@@ -154,9 +176,23 @@ mod tests {
             ("{service=\"x\"} |= \"y\"", "only label matchers are supported"),
             ("service", "parse error"),
         ] {
-            let error = Scope::parse(text).unwrap_err();
+            let error = Scope::parse(text, &ScopeLabels::default()).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_copied_label_is_one_of_them_while_it_is_copied() {
+        let text = r#"{com_example_team!="a"}"#;
+        let error = Scope::parse(text, &ScopeLabels::default()).unwrap_err();
+        assert_eq!(error, "`com_example_team` is no label of a scope; use service, compose_project, host, container_name");
+        let error = Scope::parse("{com_example_tier=\"a\"}", &labels()).unwrap_err();
+        assert!(error.ends_with("use service, compose_project, host, container_name, com_example_team"), "{error}");
+        let scope = scope(text);
+        assert!(scope.admits(&Labels::from([("com_example_team", "b")])) && scope.admits(&Labels::default()));
+        assert!(!scope.admits(&Labels::from([("com_example_team", "a")])));
+        let stream = Labels::from([("service", "web"), ("stream", "stdout"), ("com_example_team", "a"), ("com_example_tier", "1")]);
+        assert_eq!(labels().of(&stream), Labels::from([("service", "web"), ("com_example_team", "a")]));
     }
 
     #[test]
@@ -175,19 +211,40 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_seen_by_those_of_its_containers_that_lie_within() {
-        let service = |members: &[&str]| SourceService {
-            key: ServiceKey { host: "local".into(), project: Some("shop".into()), name: "web".into(), kind_file: false },
-            kind: model::ServiceKind::Container,
-            status: model::ServiceStatus::Running,
-            members: members.iter().map(|one| (*one).to_owned()).collect(),
+    fn a_service_is_seen_by_those_of_its_members_that_lie_within() {
+        let key = ServiceKey { host: "local".into(), project: Some("shop".into()), name: "web".into(), kind_file: false };
+        let member = |name: Option<&str>, team: Option<&str>, status| {
+            let mut labels = Labels::from([("service", "web"), ("host", "local"), ("compose_project", "shop")]);
+            labels.0.extend(name.map(|name| ("container_name".to_owned(), name.to_owned())));
+            labels.0.extend(team.map(|team| ("com_example_team".to_owned(), team.to_owned())));
+            (key.clone(), ServiceKind::Container, Member { name: name.map(str::to_owned), labels: Arc::new(labels), status })
         };
-        let seen = |text: &str, members: &[&str]| scope(text).part_of(service(members)).map(|one| one.members);
-        assert_eq!(seen(r#"{service="web"}"#, &["a", "b"]), Some(vec!["a".to_owned(), "b".to_owned()]));
-        assert_eq!(seen(r#"{container_name="b"}"#, &["a", "b"]), Some(vec!["b".to_owned()]));
-        assert_eq!(seen(r#"{compose_project="shop"}"#, &[]), Some(vec![]));
-        assert_eq!(seen(r#"{compose_project="other"}"#, &["a"]), None);
-        assert_eq!(seen(r#"{host=~"l.*", service!="web"}"#, &["a"]), None);
+        let (runs, gone) = (ServiceStatus::Running, ServiceStatus::Removed);
+        let members = [
+            member(Some("a"), Some("x"), gone),
+            // The same one, made anew.
+            member(Some("a"), Some("x"), runs),
+            member(Some("b"), Some("y"), gone),
+            // Made anew for another team.
+            member(Some("b"), None, runs),
+            member(None, None, gone),
+        ];
+        let service = SourceService::gather(members).remove(0);
+        assert_eq!((service.members.len(), service.status()), (4, runs));
+        let seen = |text: &str| scope(text).part_of(service.clone()).map(|one| (one.status(), one.names().join(" ")));
+        for (text, expect) in [
+            (r#"{service="web"}"#, Some((runs, "a b"))),
+            (r#"{container_name="b"}"#, Some((runs, "b"))),
+            (r#"{container_name=""}"#, Some((gone, ""))),
+            (r#"{compose_project="other"}"#, None),
+            (r#"{host=~"l.*", service!="web"}"#, None),
+            (r#"{com_example_team="x"}"#, Some((runs, "a"))),
+            (r#"{com_example_team="y"}"#, Some((gone, "b"))),
+            (r#"{com_example_team=""}"#, Some((runs, "b"))),
+            (r#"{com_example_team=~"z.*"}"#, None),
+        ] {
+            assert_eq!(seen(text), expect.map(|(status, names)| (status, names.to_owned())), "{text}");
+        }
         assert!(!Scope::nothing().admits(&Labels::from([("service", "x")])));
         assert!(!Scope::nothing().admits(&Labels::default()));
     }

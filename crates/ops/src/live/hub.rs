@@ -16,9 +16,9 @@ use bytes::Bytes;
 use model::{Entry, EntryId, Level, ServerMsg, StreamState, Timestamp};
 use tokio::sync::Notify;
 
-use super::tally::{Counter, Tally};
+use super::tally::{Counters, Tally};
 use crate::{
-    access::Scope,
+    access::{Scope, ScopeLabels},
     logs::{Filter, Selector, entry},
     source::{Line, ServiceKey},
 };
@@ -177,7 +177,8 @@ struct Inner {
 #[derive(Default)]
 pub struct Hub {
     inner: Mutex<Inner>,
-    counters: Mutex<HashMap<ServiceKey, Counter>>,
+    counters: Mutex<Counters>,
+    scope_labels: ScopeLabels,
     next_viewer: AtomicU64,
     lines: AtomicU64,
     bytes: AtomicU64,
@@ -185,6 +186,15 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Which counts by what scopes over these labels tell apart.
+    pub fn new(scope_labels: ScopeLabels) -> Self {
+        Self { scope_labels, ..Self::default() }
+    }
+
+    pub fn scope_labels(&self) -> &ScopeLabels {
+        &self.scope_labels
+    }
+
     /// Takes in lines that were there before the console was: they count, but nobody is shown them as live. A viewer that
     /// comes back after a restart finds them by searching, and must not get them twice.
     pub fn count(&self, lines: &[Arc<Line>], now: Timestamp) {
@@ -192,11 +202,7 @@ impl Hub {
         let mut bytes = 0;
         for line in lines {
             bytes += line.text.len() as u64;
-            if !counters.contains_key(&line.stream.key) {
-                counters.insert(line.stream.key.clone(), Counter::default());
-            }
-            let counter = counters.get_mut(&line.stream.key).expect("inserted above");
-            counter.add(line.id.at, line.text.len(), line.level, now);
+            counters.of(&line.stream, &self.scope_labels).add(line.id.at, line.text.len(), line.level, now);
         }
         self.lines.fetch_add(lines.len() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -259,7 +265,12 @@ impl Hub {
     }
 
     pub fn tally(&self, key: &ServiceKey, now: Timestamp) -> Tally {
-        lock(&self.counters).get(key).map_or_else(Tally::default, |counter| counter.tally(now))
+        self.tally_within(key, None, now)
+    }
+
+    /// Of those of its lines that lie within a scope.
+    pub fn tally_within(&self, key: &ServiceKey, scope: Option<&Scope>, now: Timestamp) -> Tally {
+        lock(&self.counters).tally(key, scope, now)
     }
 
     pub fn totals(&self) -> HubTotals {

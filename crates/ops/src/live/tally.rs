@@ -1,8 +1,17 @@
 //! Counts per service, kept as lines pass: totals, lines of the last whole minute, errors of the last five.
 
-use model::{Level, Timestamp};
+use std::collections::HashMap;
+
+use model::{Labels, Level, StreamHash, Timestamp};
+
+use crate::{
+    access::{Scope, ScopeLabels},
+    source::{ServiceKey, Stream},
+};
 
 const MINUTES: usize = 6;
+/// Streams whose counter is remembered; beyond it they are forgotten together and looked for again.
+const STREAMS: usize = 50_000;
 
 #[derive(Clone, Copy, Default)]
 struct Minute {
@@ -22,6 +31,58 @@ pub struct Tally {
     pub errors: u64,
     pub level: Level,
     pub last_seen: Option<Timestamp>,
+}
+
+impl Tally {
+    fn and(self, other: Self) -> Self {
+        Self {
+            lines: self.lines + other.lines,
+            bytes: self.bytes + other.bytes,
+            lines_per_minute: self.lines_per_minute + other.lines_per_minute,
+            errors: self.errors + other.errors,
+            level: self.level.max(other.level),
+            last_seen: self.last_seen.max(other.last_seen),
+        }
+    }
+}
+
+/// A service's lines, counted apart where a scope may tell them apart: who sees some of its containers learns nothing of the
+/// others.
+#[derive(Default)]
+pub(super) struct Counters {
+    services: HashMap<ServiceKey, HashMap<Labels, usize>>,
+    /// Found by their stream: what is done for each line is one look here.
+    streams: HashMap<StreamHash, usize>,
+    counters: Vec<Counter>,
+}
+
+impl Counters {
+    pub fn of(&mut self, stream: &Stream, labels: &ScopeLabels) -> &mut Counter {
+        let at = match self.streams.get(&stream.hash) {
+            Some(at) => *at,
+            None => self.find(stream, labels),
+        };
+        &mut self.counters[at]
+    }
+
+    fn find(&mut self, stream: &Stream, labels: &ScopeLabels) -> usize {
+        let own = self.services.entry(stream.key.clone()).or_default();
+        let at = *own.entry(labels.of(&stream.labels)).or_insert_with(|| {
+            self.counters.push(Counter::default());
+            self.counters.len() - 1
+        });
+        if self.streams.len() >= STREAMS {
+            self.streams.clear();
+        }
+        self.streams.insert(stream.hash, at);
+        at
+    }
+
+    pub fn tally(&self, key: &ServiceKey, scope: Option<&Scope>, now: Timestamp) -> Tally {
+        let own = self.services.get(key).into_iter().flatten();
+        own.filter(|(labels, _)| scope.is_none_or(|scope| scope.admits(labels)))
+            .fold(Tally::default(), |sum, (_, at)| sum.and(self.counters[*at].tally(now)))
+    }
 }
 
 #[derive(Default)]
@@ -82,5 +143,29 @@ mod tests {
         let later = counter.tally(at(130 + 300));
         assert_eq!((later.lines, later.lines_per_minute, later.errors, later.level), (3, 0, 0, Level::Warn));
         assert_eq!(counter.tally(at(10_000)).level, Level::Unknown);
+    }
+
+    #[test]
+    fn who_sees_a_part_of_a_service_is_told_the_counts_of_that_part() {
+        let labels = ScopeLabels::with(["team".to_owned()]);
+        let key = ServiceKey { host: "local".into(), project: None, name: "web".into(), kind_file: false };
+        let mut counters = Counters::default();
+        for (output, team, lines) in [("stdout", "a", 3), ("stderr", "a", 4), ("stdout", "b", 10)] {
+            let stream = Stream::new(key.clone(), Labels::from([("service", "web"), ("stream", output), ("team", team)]));
+            for second in 0..lines {
+                counters.of(&stream, &labels).add(Timestamp::from_secs(60 + second), 5, Level::Error, Timestamp::from_secs(70));
+            }
+        }
+        let seen = |text: &str| {
+            let scope = Scope::parse(text, &labels).unwrap();
+            let tally = counters.tally(&key, Some(&scope), Timestamp::from_secs(130));
+            (tally.lines, tally.bytes, tally.lines_per_minute, tally.errors, tally.last_seen.map(Timestamp::secs))
+        };
+        assert_eq!(seen(r#"{team="a"}"#), (7, 35, 7, 7, Some(63)));
+        assert_eq!(seen(r#"{service="web"}"#), (17, 85, 17, 17, Some(69)));
+        assert_eq!(seen(r#"{team=""}"#), (0, 0, 0, 0, None));
+        assert_eq!(counters.counters.len(), 2, "stdout and stderr are not told apart");
+        let all = counters.tally(&key, None, Timestamp::from_secs(130));
+        assert_eq!((all.lines, all.level), (17, Level::Error));
     }
 }

@@ -26,13 +26,16 @@ impl Ops {
     /// What each source knows. Of a service that a log engine has lines of, whoever sees it live knows better how it is.
     pub(crate) fn services_known(&self, cx: &OpCtx) -> Vec<SourceService> {
         let (kept, live): (Vec<_>, Vec<_>) = self.sources.iter().partition(|source| source.is_history());
-        let mut known: Vec<SourceService> = live.into_iter().flat_map(|source| source.services()).collect();
+        let part = |service| match cx.scope() {
+            None => Some(service),
+            Some(scope) => scope.part_of(service),
+        };
+        let mut known: Vec<SourceService> = live.into_iter().flat_map(|source| source.services()).filter_map(part).collect();
+        // What lives outside the scope does not hide what is kept within it.
         let seen: HashSet<ServiceKey> = known.iter().map(|service| service.key.clone()).collect();
-        known.extend(kept.into_iter().flat_map(|source| source.services()).filter(|service| !seen.contains(&service.key)));
-        match cx.scope() {
-            None => known,
-            Some(scope) => known.into_iter().filter_map(|service| scope.part_of(service)).collect(),
-        }
+        let more = kept.into_iter().flat_map(|source| source.services()).filter(|service| !seen.contains(&service.key));
+        known.extend(more.filter_map(part));
+        known
     }
 
     pub(crate) fn services_now(&self, cx: &OpCtx) -> Vec<Service> {
@@ -47,20 +50,20 @@ impl Ops {
             .into_iter()
             .zip(ids)
             .map(|(service, id)| {
-                let tally = self.hub.tally(&service.key, now);
+                let tally = self.hub.tally_within(&service.key, cx.scope().map(|scope| &**scope), now);
                 Service {
                     id,
-                    name: service.key.name,
-                    project: service.key.project,
-                    host: service.key.host,
+                    name: service.key.name.clone(),
+                    project: service.key.project.clone(),
+                    host: service.key.host.clone(),
                     kind: service.kind,
-                    status: service.status,
+                    status: service.status(),
                     level: tally.level,
                     lines: tally.lines,
                     lines_per_minute: tally.lines_per_minute,
                     errors: tally.errors,
                     last_seen: tally.last_seen,
-                    members: service.members,
+                    members: service.names(),
                 }
             })
             .collect()

@@ -4,7 +4,10 @@ pub mod engine;
 #[cfg(any(test, feature = "testing"))]
 pub mod ram;
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use model::{
@@ -59,8 +62,60 @@ pub struct Line {
 pub struct SourceService {
     pub key: ServiceKey,
     pub kind: ServiceKind,
+    /// At least one: who sees none of them does not see the service.
+    pub members: Vec<Member>,
+}
+
+/// A container or file of a service, or what came of it without saying whence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The container's name or the file's path, where it is known.
+    pub name: Option<String>,
+    /// Of its streams, at least those that a scope may name.
+    pub labels: Arc<Labels>,
     pub status: ServiceStatus,
-    pub members: Vec<String>,
+}
+
+impl SourceService {
+    /// Services out of their members, by key. What has the same name and labels is one member, in its liveliest state, as a
+    /// container that was made anew.
+    pub fn gather(members: impl IntoIterator<Item = (ServiceKey, ServiceKind, Member)>) -> Vec<Self> {
+        let mut services: BTreeMap<ServiceKey, Self> = BTreeMap::new();
+        let mut places: HashMap<(ServiceKey, Option<String>, StreamHash), usize> = HashMap::new();
+        for (key, kind, member) in members {
+            let service = services.entry(key.clone()).or_insert_with(|| Self { key: key.clone(), kind, members: Vec::new() });
+            let place = *places.entry((key, member.name.clone(), member.labels.hash64())).or_insert(service.members.len());
+            match service.members.get_mut(place) {
+                Some(known) if liveliness(member.status) > liveliness(known.status) => known.status = member.status,
+                Some(_) => {}
+                None => service.members.push(member),
+            }
+        }
+        services.into_values().collect()
+    }
+
+    /// That of its liveliest member.
+    pub fn status(&self) -> ServiceStatus {
+        let status = self.members.iter().map(|member| member.status).max_by_key(|status| liveliness(*status));
+        status.unwrap_or(ServiceStatus::Removed)
+    }
+
+    /// Its members' names, each once.
+    pub fn names(self) -> Vec<String> {
+        let mut told = HashSet::new();
+        self.members.into_iter().filter_map(|member| member.name).filter(|name| told.insert(name.clone())).collect()
+    }
+}
+
+fn liveliness(status: ServiceStatus) -> u8 {
+    match status {
+        ServiceStatus::Unreachable => 5,
+        ServiceStatus::Running => 4,
+        ServiceStatus::Restarting => 3,
+        ServiceStatus::Paused => 2,
+        ServiceStatus::Exited => 1,
+        ServiceStatus::Removed => 0,
+    }
 }
 
 /// What to look for.

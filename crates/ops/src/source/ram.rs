@@ -8,7 +8,7 @@ use model::{
     status::{Part, PartState},
 };
 
-use super::{Batch, Frontier, Line, LogPlan, LogSource, SourceError, SourceService};
+use super::{Batch, Frontier, Line, LogPlan, LogSource, Member, SourceError, SourceService, Stream};
 
 #[derive(Default)]
 pub struct Ram {
@@ -33,12 +33,12 @@ impl LogSource for Ram {
     }
 
     fn services(&self) -> Vec<SourceService> {
-        let mut keys: Vec<_> = self.lines.lock().expect("no panic while held").iter().map(|line| line.stream.key.clone()).collect();
-        keys.sort();
-        keys.dedup();
-        keys.into_iter()
-            .map(|key| SourceService { members: vec![key.name.clone()], key, kind: ServiceKind::Container, status: ServiceStatus::Running })
-            .collect()
+        let lines = self.lines.lock().expect("no panic while held");
+        SourceService::gather(lines.iter().map(|line| {
+            let Stream { key, labels, .. } = &*line.stream;
+            let member = Member { name: Some(key.name.clone()), labels: labels.clone(), status: ServiceStatus::Running };
+            (key.clone(), ServiceKind::Container, member)
+        }))
     }
 
     fn part(&self) -> Part {

@@ -129,7 +129,7 @@ impl Desk {
     }
 
     fn status(&self, name: &str) -> Option<ServiceStatus> {
-        self.files.logs.services().into_iter().find(|one| one.key.name == name).map(|one| one.status)
+        self.files.logs.services().into_iter().find(|one| one.key.name == name).map(|one| one.status())
     }
 }
 

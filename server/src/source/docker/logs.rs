@@ -3,7 +3,7 @@
 //! of how densely a container logs.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,10 +18,10 @@ use model::{
     Direction, EntryId, ScanStats, ServiceKind, ServiceStatus, Timestamp,
     status::{Part, PartState},
 };
-use ops::source::{Batch, Frontier, Line, LogPlan, LogSource, ServiceKey, SourceError, SourceService, Stream};
+use ops::source::{Batch, Frontier, Line, LogPlan, LogSource, Member, ServiceKey, SourceError, SourceService};
 use tokio::sync::Semaphore;
 
-use super::{client::DockerHost, frames::RawLine, page::PageReader};
+use super::{client::DockerHost, frames::RawLine, page::PageReader, streams::ContainerStreams};
 use crate::collect::Clock;
 
 /// Containers read at once by one search.
@@ -36,8 +36,7 @@ pub struct Container {
     pub id: String,
     pub name: String,
     pub key: ServiceKey,
-    /// Of stdout and of stderr.
-    pub streams: [Arc<Stream>; 2],
+    pub streams: ContainerStreams,
     pub tty: bool,
     /// The log driver, where Docker cannot read back what it was given.
     pub unreadable: Option<String>,
@@ -89,19 +88,19 @@ impl Memory {
 /// Makes lines of one container: numbers those of one nanosecond, finds levels and groups. A nanosecond must be given
 /// whole, from its first line on.
 pub struct LineMaker {
-    streams: [Arc<Stream>; 2],
+    streams: ContainerStreams,
     last: [Option<EntryId>; 2],
     groupers: [Grouper; 2],
 }
 
 impl LineMaker {
-    pub fn new(streams: [Arc<Stream>; 2]) -> Self {
+    pub fn new(streams: ContainerStreams) -> Self {
         Self { streams, last: [None; 2], groupers: <[Grouper; 2]>::default() }
     }
 
     pub fn line(&mut self, raw: RawLine) -> Line {
         let which = raw.output as usize;
-        let stream = self.streams[which].clone();
+        let stream = self.streams.at(raw.at)[which].clone();
         let ordinal = match self.last[which] {
             Some(last) if last.at == raw.at => last.ordinal.saturating_add(1),
             _ => 0,
@@ -209,27 +208,15 @@ impl LogSource for DockerLogs {
 
     fn services(&self) -> Vec<SourceService> {
         let up = self.up();
-        let mut services: HashMap<ServiceKey, SourceService> = HashMap::new();
-        for container in self.containers() {
+        SourceService::gather(self.containers().iter().map(|container| {
             let status = match container.status {
                 ServiceStatus::Removed => ServiceStatus::Removed,
                 _ if !up => ServiceStatus::Unreachable,
                 status => status,
             };
-            let service = services.entry(container.key.clone()).or_insert_with(|| SourceService {
-                key: container.key.clone(),
-                kind: ServiceKind::Container,
-                status,
-                members: Vec::new(),
-            });
-            if liveliness(status) > liveliness(service.status) {
-                service.status = status;
-            }
-            if !service.members.contains(&container.name) {
-                service.members.push(container.name.clone());
-            }
-        }
-        services.into_values().collect()
+            let member = Member { name: Some(container.name.clone()), labels: container.streams.labels().clone(), status };
+            (container.key.clone(), ServiceKind::Container, member)
+        }))
     }
 
     fn part(&self) -> Part {
@@ -251,7 +238,7 @@ impl LogSource for DockerLogs {
             .containers()
             .into_iter()
             .filter(|one| one.status != ServiceStatus::Removed && plan.selector.matches(&one.key))
-            .filter(|one| plan.stream.is_none_or(|stream| one.streams.iter().any(|own| own.hash == stream)))
+            .filter(|one| plan.stream.is_none_or(|stream| one.streams.all().any(|own| own.hash == stream)))
             .collect();
         if !wanted.is_empty() && !self.up() {
             return Err(SourceError::Unreachable(lock(&self.state).detail.clone().into()));
@@ -277,17 +264,6 @@ impl LogSource for DockerLogs {
             tracing::warn!(kind = "external_service", container, error = %error, "a container's log could not be read for a search");
         }
         Ok(gather.into_inner().expect("no panic while held").batch(began.elapsed()))
-    }
-}
-
-fn liveliness(status: ServiceStatus) -> u8 {
-    match status {
-        ServiceStatus::Unreachable => 5,
-        ServiceStatus::Running => 4,
-        ServiceStatus::Restarting => 3,
-        ServiceStatus::Paused => 2,
-        ServiceStatus::Exited => 1,
-        ServiceStatus::Removed => 0,
     }
 }
 

@@ -5,4 +5,5 @@ pub mod events;
 pub mod frames;
 pub mod logs;
 mod page;
+pub mod streams;
 pub mod transport;

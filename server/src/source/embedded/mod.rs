@@ -25,8 +25,9 @@ use model::{
     status::{Part, PartState},
 };
 use ops::{
+    access::ScopeLabels,
     live::Hub,
-    source::{Batch, LogPlan, LogSource, SourceError, SourceService},
+    source::{Batch, LogPlan, LogSource, Member, ServiceKey, SourceError, SourceService},
 };
 use tokio::sync::Semaphore;
 
@@ -163,7 +164,7 @@ impl LogSource for EmbeddedLogs {
         let mut kept = self.0.services.lock().expect("no panic while held");
         // A list of labels, asked for by every page: once in two seconds is fresh enough.
         if kept.1.is_empty() || kept.0.elapsed() > Duration::from_secs(2) {
-            *kept = (Instant::now(), services(&self.0.store));
+            *kept = (Instant::now(), services(&self.0.store, self.0.hub.scope_labels()));
         }
         kept.1.clone()
     }
@@ -206,21 +207,15 @@ fn kind_of(labels: &model::Labels) -> ServiceKind {
     }
 }
 
-fn services(store: &Store) -> Vec<SourceService> {
+fn services(store: &Store, scope_labels: &ScopeLabels) -> Vec<SourceService> {
     let all: [LabelMatcher; 0] = [];
-    let mut services: std::collections::BTreeMap<_, SourceService> = std::collections::BTreeMap::new();
-    for stream in store.series(&all, 0, i64::MAX) {
-        let SourceService { key, kind, status, members } = service_of(&stream.labels);
-        let service = services.entry(key.clone()).or_insert_with(|| SourceService { key, kind, status, members: Vec::new() });
-        let new: Vec<String> = members.into_iter().filter(|member| !service.members.contains(member)).collect();
-        service.members.extend(new);
-    }
-    services.into_values().collect()
+    SourceService::gather(store.series(&all, 0, i64::MAX).iter().map(|stream| member_of(&stream.labels, scope_labels)))
 }
 
 /// What a stream's labels tell of the service it belongs to.
-pub fn service_of(labels: &model::Labels) -> SourceService {
+pub fn member_of(labels: &model::Labels, scope_labels: &ScopeLabels) -> (ServiceKey, ServiceKind, Member) {
     let kind = kind_of(labels);
     let status = if kind == ServiceKind::Pushed { ServiceStatus::Running } else { ServiceStatus::Removed };
-    SourceService { key: key_of(labels), kind, status, members: labels.get("container_name").map(str::to_owned).into_iter().collect() }
+    let name = labels.get("container_name").map(str::to_owned);
+    (key_of(labels), kind, Member { name, labels: Arc::new(scope_labels.of(labels)), status })
 }

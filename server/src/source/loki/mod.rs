@@ -25,7 +25,7 @@ use model::{
 };
 use ops::{
     live::Hub,
-    source::{Batch, Frontier, Line, LogPlan, LogSource, SourceError, SourceService, engine::QueryError},
+    source::{Batch, Frontier, Line, LogPlan, LogSource, Member, SourceError, SourceService, engine::QueryError},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use self::{client::Client, limits::Limits, walk::Walk};
 use crate::{
     collect::{Clock, outbox::Outbox},
     config::LokiConfig,
-    source::embedded::{Streams, group, level_of, service_of},
+    source::embedded::{Streams, group, level_of, member_of},
 };
 
 /// A page that takes longer comes with what it has, and a cursor for the rest.
@@ -132,18 +132,13 @@ impl Loki {
         let recent: HashSet<StreamHash> =
             self.series(select::ALL, now.saturating_sub(RECENT_NS), i64::MAX).await?.iter().map(Labels::hash64).collect();
         let all = self.series(select::ALL, i64::MIN, i64::MAX).await?;
-        let mut services: std::collections::BTreeMap<_, SourceService> = std::collections::BTreeMap::new();
-        for labels in &all {
-            let one = service_of(labels);
-            let runs = recent.contains(&labels.hash64());
-            let service = services.entry(one.key.clone()).or_insert(one.clone());
-            service.members.extend(one.members.into_iter().filter(|member| !service.members.contains(member)).collect::<Vec<_>>());
-            if runs {
-                service.status = ServiceStatus::Running;
-            }
-        }
+        let services = SourceService::gather(all.iter().map(|labels| {
+            let (key, kind, member) = member_of(labels, self.hub.scope_labels());
+            let status = if recent.contains(&labels.hash64()) { ServiceStatus::Running } else { member.status };
+            (key, kind, Member { status, ..member })
+        }));
         let mut known = self.known.lock().expect("no panic while held");
-        known.services = services.into_values().collect();
+        known.services = services;
         known.made = Some(Instant::now());
         known.streams = all.into_iter().take(STREAMS).map(|labels| (labels.hash64(), labels)).collect();
         Ok(())

@@ -228,7 +228,7 @@ impl LogEngine for LokiEngine {
             found = self.0.series(select::ALL, start, end).await?;
         }
         for selector in selectors {
-            found.extend(self.0.series(&selector.to_string(), start, end).await?);
+            found.extend(self.0.series(&select::demanding(selector).to_string(), start, end).await?);
         }
         found.sort();
         found.dedup();

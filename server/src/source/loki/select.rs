@@ -2,8 +2,8 @@
 //! by the same filter as everywhere.
 
 use logql::{
-    ast::{Expr, LogExpr},
-    matcher::escape,
+    ast::{self, Expr, LogExpr, MatchOp, Matcher, Span},
+    matcher::{LabelMatcher, escape},
     plan::regex_literals,
     read::Literal,
     syntax::{SyntaxError, parse, quote},
@@ -18,6 +18,19 @@ use super::walk::having;
 
 /// Every stream: Loki gives each a `service_name` (3.0 and later).
 pub const ALL: &str = r#"{service_name=~".+"}"#;
+
+/// As Loki takes it: it refuses a selector of which no matcher demands a value, as a scope may be.
+pub fn demanding(selector: &ast::Selector) -> ast::Selector {
+    let demands = |one: &Matcher| {
+        matches!(one.op, MatchOp::Equal | MatchOp::Regex) && LabelMatcher::new(one).is_ok_and(|matcher| !matcher.matches(""))
+    };
+    let mut selector = selector.clone();
+    if !selector.matchers.iter().any(demands) {
+        let (name, value) = ("service_name".to_owned(), ".+".to_owned());
+        selector.matchers.push(Matcher { span: Span::default(), name, op: MatchOp::Regex, value });
+    }
+    selector
+}
 
 /// The query of a plan; `stream` are the labels of the one stream that it asks for.
 ///
@@ -126,6 +139,19 @@ mod tests {
             scope: None,
         };
         assert_eq!(query_of(&plan, None).unwrap().to_string(), expect);
+    }
+
+    #[test]
+    fn a_selector_that_demands_nothing_is_made_to() {
+        for (text, expect) in [
+            (r#"{a="b"}"#, r#"{a="b"}"#),
+            (r#"{a!="", b=~"c.+"}"#, r#"{a!="", b=~"c.+"}"#),
+            (r#"{a!="b"}"#, r#"{a!="b", service_name=~".+"}"#),
+            (r#"{a="", b=~"c|"}"#, r#"{a="", b=~"c|", service_name=~".+"}"#),
+        ] {
+            let selector = logql::syntax::parse_selector(text).unwrap();
+            assert_eq!(demanding(&selector).to_string(), expect);
+        }
     }
 
     #[test]
