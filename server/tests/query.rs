@@ -73,6 +73,8 @@ async fn a_metric_query_answers_with_numbers_and_the_histogram_counts_each_line_
         ("service=shop".to_owned(), 150, 15),
         ("service=shop&level=error".to_owned(), 15, 15),
         (format!("query={}", encode(r#"{service="shop"} |= "error""#)), 15, 15),
+        // What a parser cannot read is a line all the same.
+        (format!("query={}", encode(r#"{service="shop"} | line_format "no object" | json | level != "x""#)), 150, 15),
         (by_field, 15, 15),
     ] {
         for step in ["7s", "1m", "500s"] {

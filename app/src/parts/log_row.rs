@@ -174,7 +174,8 @@ impl RowMaker {
 
     fn message(&self, message: &Element, look: &LineLook<'_>) {
         let entry = look.entry;
-        if !look.raw && !entry.fields.0.is_empty() && (look.marker.is_nothing() || !self.only_raw_matches(look)) {
+        let by_fields = !look.raw && !entry.fields.0.is_empty() && (!look.with_labels || reads_as_fields(entry));
+        if by_fields && (look.marker.is_nothing() || !self.only_raw_matches(look)) {
             if let Some(said) = said(entry) {
                 self.styled(message, said, look.marker);
             }
@@ -362,6 +363,18 @@ fn said(entry: &Entry) -> Option<&str> {
     MESSAGES.iter().find_map(|name| named(name)).filter(|said| !said.is_empty())
 }
 
+/// Whether a line of a query is its fields: they may as well be what a parser took out of a text, or why it could not.
+fn reads_as_fields(entry: &Entry) -> bool {
+    let text = ansi::strip(&entry.message);
+    let text = text.trim();
+    let is_object = text.ends_with('}') && text.contains('{');
+    let is_logfmt = || {
+        let name = text.split_once('=').map_or("", |(name, _)| name);
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'@'))
+    };
+    (is_object || is_logfmt()) && entry.fields.0.iter().any(|(name, _)| !name.starts_with("__error"))
+}
+
 const MESSAGES: [&str; 4] = ["msg", "message", "fields.message", "event"];
 
 /// Fields that the row shows by other means: its text, its time, its level.
@@ -371,7 +384,32 @@ fn is_told_elsewhere(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::last_written;
+    use model::{Entry, EntryId, Level, StreamHash, Timestamp, log::Fields};
+
+    use super::{last_written, reads_as_fields};
+
+    #[test]
+    fn a_line_that_is_text_stays_text_whatever_a_query_finds_in_it() {
+        let id = EntryId { at: Timestamp(1), stream: StreamHash(1), ordinal: 0 };
+        let is_fields = |message: &str, names: &[&str]| {
+            reads_as_fields(&Entry {
+                id,
+                timestamp: id.at,
+                service: "web".into(),
+                level: Level::Info,
+                message: message.into(),
+                fields: Fields(names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect()),
+                labels: Default::default(),
+                group: id,
+                cut: None,
+            })
+        };
+        assert!(is_fields(r#"2026-11-23T00:00:00Z {"a":1}"#, &["a"]));
+        assert!(is_fields("\u{1b}[32mlevel\u{1b}[0m=info msg=\"a b\"", &["level", "msg"]));
+        assert!(!is_fields("10.0.0.1 - - \"GET /?a=b HTTP/1.1\" 200", &["method", "status"]), "by `| pattern`");
+        assert!(!is_fields("plain", &["__error__", "__error_details__"]), "by `| json`");
+        assert!(!is_fields(r#"{"a":1 }"#, &["__error__"]));
+    }
 
     #[test]
     fn a_terminal_shows_what_was_written_last() {

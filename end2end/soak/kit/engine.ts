@@ -26,6 +26,17 @@ export class Engine {
 
   /** Containers live on while the daemon is down (`--live-restore`), and go on writing until their pipe is full. */
   async up(): Promise<void> {
+    // It gives its containerd 15 seconds, which on a loaded machine can be too few: that is no fault of the console's.
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.launch();
+      } catch (error) {
+        if (tries === 4 || !String(error).includes("timeout waiting for containerd")) throw error;
+      }
+    }
+  }
+
+  private async launch(): Promise<void> {
     const log = openSync(join(this.root, "log"), "a");
     const at = (name: string) => join(this.root, name);
     const daemon = spawn(

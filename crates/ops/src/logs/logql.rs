@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use logql::{
     ast::{
-        Expr, Grouping, LabelFilter, LineFilter, LineOp, LogExpr, MatchOp, Matcher, MetricExpr, Needle, RangeAggregation, RangeOp,
-        Selector as Labels_, Span, Stage, StageKind, VectorAggregation, VectorOp,
+        Expr, Grouping, LabelFilter, LabelPick, LineFilter, LineOp, LogExpr, MatchOp, Matcher, MetricExpr, Needle, RangeAggregation,
+        RangeOp, Selector as Labels_, Span, Stage, StageKind, VectorAggregation, VectorOp,
     },
     engine::{LogParams, LogRow, RangeParams, StatsSnapshot, Value},
     syntax::SyntaxError,
@@ -306,7 +306,12 @@ impl Ops {
     }
 }
 
-fn by_level(log: LogExpr, range_ns: i64, offset_ns: i64) -> MetricExpr {
+fn by_level(mut log: LogExpr, range_ns: i64, offset_ns: i64) -> MetricExpr {
+    // A line that a parser could not read is shown, so it counts; to a metric it would be an error.
+    if log.stages.iter().any(|stage| !matches!(stage.kind, StageKind::Line(_))) {
+        let errors = ["__error__", "__error_details__"].map(|name| LabelPick::Name { span: Span::default(), name: name.to_owned() });
+        log.stages.push(Stage { span: Span::default(), kind: StageKind::Drop(errors.into()) });
+    }
     let counted =
         RangeAggregation { span: Span::default(), op: RangeOp::Count, param: None, log, unwrap: None, range_ns, offset_ns, grouping: None };
     MetricExpr::Vector(VectorAggregation {

@@ -61,7 +61,7 @@ impl Ops {
                 }
             }
             LogPattern {
-                query: search_for(&log, &one.pattern, &one.level),
+                query: search_for(&log, &one.pattern, &one.level, ran.value.is_coloured),
                 lines: counts.iter().sum(),
                 steps: counts,
                 level: level(Some(&one.level)),
@@ -98,13 +98,17 @@ impl Ops {
 }
 
 /// The same query and the pattern's lines only: `… |> "<_> took <_> ms" | detected_level="info"`.
+/// Of lines with colours, `decolorize` comes before it.
 /// `None` where the pattern has words of its own between `<` and `>`, which `|>` would take for a place where lines differ.
-fn search_for(log: &LogExpr, pattern: &str, of_level: &str) -> Option<String> {
+fn search_for(log: &LogExpr, pattern: &str, of_level: &str, is_coloured: bool) -> Option<String> {
     if pattern.replace("<_>", "").contains('<') && pattern.contains('>') {
         return None;
     }
     let mut log = log.clone();
     let mut push = |kind| log.stages.push(Stage { span: Span::default(), kind });
+    if is_coloured {
+        push(StageKind::Decolorize);
+    }
     push(StageKind::Line(LineFilter { op: LineOp::Pattern, needles: vec![Needle::Text(pattern.to_owned())] }));
     if !matches!(of_level, "" | "unknown") {
         push(StageKind::Label(LabelFilter::Match(matcher("detected_level", MatchOp::Equal, of_level))));
@@ -120,12 +124,13 @@ mod tests {
     #[test]
     fn a_pattern_becomes_a_search_for_its_lines() {
         let Ok(Expr::Log(log)) = logql::syntax::parse(r#"{service_name="web"} |= "GET""#) else { unreachable!("it is a log query") };
-        for (pattern, level, expect) in [
-            ("took <_> ms", "info", Some(r#"{service_name="web"} |= "GET" |> "took <_> ms" | detected_level="info""#)),
-            ("say \"<_>\"", "unknown", Some(r#"{service_name="web"} |= "GET" |> "say \"<_>\"""#)),
-            ("<b>bold</b> <_>", "info", None),
+        for (pattern, level, is_coloured, expect) in [
+            ("took <_> ms", "info", true, Some(r#"{service_name="web"} |= "GET" | decolorize |> "took <_> ms" | detected_level="info""#)),
+            ("took <_> ms", "info", false, Some(r#"{service_name="web"} |= "GET" |> "took <_> ms" | detected_level="info""#)),
+            ("say \"<_>\"", "unknown", false, Some(r#"{service_name="web"} |= "GET" |> "say \"<_>\"""#)),
+            ("<b>bold</b> <_>", "info", false, None),
         ] {
-            assert_eq!(search_for(&log, pattern, level).as_deref(), expect);
+            assert_eq!(search_for(&log, pattern, level, is_coloured).as_deref(), expect);
         }
     }
 }

@@ -125,6 +125,8 @@ pub struct Mined {
     pub lines: u64,
     /// Whether those are all of them.
     pub is_whole: bool,
+    /// Whether some had colours, which their patterns have not.
+    pub is_coloured: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -134,9 +134,9 @@ fn name(labels: &[(String, String)]) -> String {
     }
 }
 
-/// One of eight colours.
+/// One of eight colours, unbroken or dashed.
 fn tone(series: usize) -> String {
-    (series % 8).to_string()
+    (series % 16).to_string()
 }
 
 /// A button for each series that takes it out of the chart or puts it back; with Shift, leaves it alone there.
