@@ -62,8 +62,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Becomes the same program anew with mimalloc told to give freed memory back at once, and in pages instead of pieces of 2 MiB: left
-/// alone it keeps it for a second and more, which after each sign-in's hash or a rush of lines is half of the console's memory. It reads the setting from the environment before
+/// Becomes the same program anew with mimalloc told to be thrifty: left alone it keeps freed memory for a second and more, which after
+/// each sign-in's hash or a rush of lines is half of the console's memory. It reads the setting from the environment before
 /// `main`, so there is no later way to tell it. Where that fails, the console runs with more memory.
 fn restart_with_thrifty_allocator() {
     use std::os::unix::process::CommandExt;
@@ -72,7 +72,7 @@ fn restart_with_thrifty_allocator() {
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
-    drop(command.args(arguments).envs(server::config::ALLOCATOR.map(|name| (name, "0"))).exec());
+    drop(command.args(arguments).envs(server::config::ALLOCATOR).exec());
 }
 
 fn complain(error: &anyhow::Error) {

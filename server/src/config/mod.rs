@@ -59,13 +59,14 @@ const SITE_ROOT: &str = "LEPTOS_SITE_ROOT";
 const FILE_NAME: &str = "docaiche.toml";
 const SYSTEM_FILE: &str = "/etc/docaiche/docaiche.toml";
 
-/// How long mimalloc keeps freed memory, in milliseconds, and whether it asks for pages of 2 MiB, which it gives back as a whole only.
-pub const ALLOCATOR: [&str; 2] = ["MIMALLOC_PURGE_DELAY", "MIMALLOC_ALLOW_THP"];
+/// How mimalloc is told to be thrifty: it gives freed memory back at once; it asks for no pages of 2 MiB, which it gives back as a whole
+/// only; and each thread looks often for what others freed of its memory, or what a rush of requests left stays with idle threads.
+pub const ALLOCATOR: [(&str, &str); 3] = [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_GENERIC_COLLECT", "100")];
 
 /// Whether somebody decided how long the allocator keeps freed memory: the operator, or we ourselves.
 pub fn allocator_is_set() -> bool {
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-    std::env::var_os(ALLOCATOR[0]).is_some()
+    std::env::var_os(ALLOCATOR[0].0).is_some()
 }
 
 /// Everything the process was told.
