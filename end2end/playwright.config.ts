@@ -20,7 +20,7 @@ export default defineConfig<object, WorkerOptions>({
   // The same tests of the same screens on both back-ends.
   projects: [
     { name: "embedded", use: { backend: "embedded" } },
-    { name: "loki", testMatch: /pages\/(logs|search|rooms)\.spec\.ts/, use: { backend: "loki" } },
+    { name: "loki", testMatch: /pages\/(search|rooms)\.spec\.ts/, use: { backend: "loki" } },
   ],
   use: {
     browserName: "chromium",

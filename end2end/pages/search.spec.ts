@@ -299,15 +299,15 @@ test("a metric query is drawn", async ({ page, startContainer }) => {
 test.describe("on a phone", () => {
   test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
   test("query, range and histogram fit", async ({ page, startContainer }) => {
-    startContainer({ name: "e2e-phone", script: saying(...ORDERS) });
-    await signInAndOpenLogs(page, ["e2e-phone"]);
-    const lines = await live(page, query('{service_name="e2e-phone"} | json | user="ada"'));
+    startContainer({ name: "e2e-phone-search", script: saying(...ORDERS) });
+    await signInAndOpenLogs(page, ["e2e-phone-search"]);
+    const lines = await live(page, query('{service_name="e2e-phone-search"} | json | user="ada"'));
     await expect(lines.rows).toHaveCount(1);
     await page.getByRole("button", { name: /^Filters/ }).click();
     await expect(editor(page)).toBeVisible();
-    await editor(page).fill('{service_name="e2e-phone"}');
+    await editor(page).fill('{service_name="e2e-phone-search"}');
     await page.getByRole("button", { name: "Run" }).click();
-    await expect(page).toHaveURL(/e2e-phone%22%7D$/);
+    await expect(page).toHaveURL(/e2e-phone-search%22%7D$/);
     await expect(lines.rows).toHaveCount(3);
     await page.keyboard.press("Escape");
     await expect(lines.rows).toHaveCount(3);

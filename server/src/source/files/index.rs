@@ -2,7 +2,7 @@
 //!
 //! A sidecar is 32-byte records, little-endian. The first names the file: `docaidx1`, device, inode, birth (u32), checksum. Each other
 //! one closes a block: its end in the file (u64), when it arrived (i64 ns), the time of its last line (i64 ns),
-//! 0 (u16), whether the file's lines carry times (u16, 0 or 1), checksum (u32). It is only appended to; what
+//! 0 (u16; once an ordinal), whether the file's lines carry times (u16, 0 or 1), checksum (u32). It is only appended to; what
 //! does not match its checksum, and everything behind it, is ignored.
 
 use std::{
@@ -143,7 +143,11 @@ fn read(bytes: &[u8]) -> Vec<Block> {
         let half = |at: usize| u16::from_le_bytes([chunk[at], chunk[at + 1]]);
         let after = Stamper { last: Timestamp(word(16) as i64), stamped: half(26) == 1, used_arrival: false };
         let block = Block { start, end: word(0), arrival: Timestamp(word(8) as i64), before, after };
-        if record(&block) != chunk || block.end <= start {
+        let mut expect = record(&block);
+        // Sidecars of earlier consoles have an ordinal there.
+        expect[24..26].copy_from_slice(&chunk[24..26]);
+        seal(&mut expect);
+        if expect != chunk || block.end <= start {
             break;
         }
         (start, before) = (block.end, after);
@@ -190,6 +194,12 @@ mod tests {
         assert_eq!(known, []);
         blocks.iter().for_each(|block| sidecar.append(block).unwrap());
         assert_eq!(Sidecar::open(&path, identity, 300).unwrap().1, blocks);
+        let mut earlier = std::fs::read(&path).unwrap();
+        let last: &mut [u8; RECORD_BYTES] = earlier.last_chunk_mut().unwrap();
+        last[24] = 7;
+        seal(last);
+        std::fs::write(&path, &earlier).unwrap();
+        assert_eq!(Sidecar::open(&path, identity, 300).unwrap().1, blocks, "with an ordinal");
         let torn = std::fs::read(&path).unwrap();
         std::fs::write(&path, &torn[..torn.len() - 5]).unwrap();
         let (mut sidecar, known) = Sidecar::open(&path, identity, 300).unwrap();
