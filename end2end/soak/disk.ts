@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../console";
-import { NotHere, type Fault } from "./kit/fault";
+import { consoleOn, fill, smallDisk } from "./kit/disk";
+import type { Fault } from "./kit/fault";
 import { Loki } from "./kit/loki";
 import { Pusher } from "./kit/pusher";
 
@@ -11,17 +11,8 @@ export default {
   holds: "the disk of the log engine full, then read-only: a push is answered with an error, health says so, nothing acknowledged is lost, and it goes on by itself",
   limit: [90, 300],
   async run(world) {
-    const disk = mkdtempSync(join(tmpdir(), "docaiche-disk-"));
-    world.after(() => rmSync(disk, { recursive: true, force: true }));
-    if (mount("-t", "tmpfs", "-o", "size=192m", "tmpfs", disk) !== 0) throw new NotHere("a small disk cannot be mounted here");
-    world.after(() => void spawnSync("umount", ["--lazy", disk]));
-    // The console's folders are made where temporary ones go.
-    const usual = process.env.TMPDIR;
-    process.env.TMPDIR = disk;
-    const { console: server, api } = await world.console().finally(() => {
-      if (usual === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = usual;
-    });
+    const disk = smallDisk(world, "192m");
+    const { console: server, api } = await consoleOn(disk, world);
     const loki = await Loki.of(server);
     world.after(() => loki.close());
     const options = { mostLines: 200, mostBytes: 2_000, restMs: 5 };
@@ -83,21 +74,4 @@ const mount = (...args: string[]) => spawnSync("mount", args, { stdio: "ignore" 
 /** A line of its own, so that an answer comes whatever the pushers do. */
 function probe(loki: Loki): Promise<{ status: number; text: string }> {
   return loki.push([{ stream: { service: "probe" }, values: [[String(BigInt(Date.now()) * 1_000_000n), `probe ${Math.random()}`]] }]);
-}
-
-/** Writes until there is no room. */
-function fill(file: string): void {
-  const fd = openSync(file, "a");
-  try {
-    for (const size of [1 << 20, 4_096, 1]) {
-      const block = Buffer.alloc(size, "-");
-      try {
-        while (writeSync(fd, block) === size);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-      }
-    }
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,10 +1,9 @@
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../console";
 import { Api, login, PASSWORD } from "./kit/api";
-import { NotHere, type Fault } from "./kit/fault";
+import { consoleOn, fill, smallDisk } from "./kit/disk";
+import type { Fault } from "./kit/fault";
 import { talker } from "./kit/talk";
 import { Viewer } from "./kit/viewer";
 
@@ -12,17 +11,8 @@ export default {
   holds: "the disk of the database full: signing in says 503, live viewing goes on, and all is well when there is room again",
   limit: [60, 120],
   async run(world) {
-    const disk = mkdtempSync(join(tmpdir(), "docaiche-full-"));
-    world.after(() => rmSync(disk, { recursive: true, force: true }));
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).status !== 0) throw new NotHere("a small disk cannot be mounted here");
-    world.after(() => void spawnSync("umount", ["--lazy", disk]));
-    // The console's folders are made where temporary ones go.
-    const usual = process.env.TMPDIR;
-    process.env.TMPDIR = disk;
-    const { console: server, api } = await world.console().finally(() => {
-      if (usual === undefined) delete process.env.TMPDIR;
-      else process.env.TMPDIR = usual;
-    });
+    const disk = smallDisk(world, "16m");
+    const { console: server, api } = await consoleOn(disk, world);
     const container = talker("steady", 100, 100_000);
     await api.knows("steady");
     const viewer = await Viewer.watch(api, "steady");
@@ -68,20 +58,3 @@ export default {
     await Api.signIn(server);
   },
 } satisfies Fault;
-
-/** Writes until there is no room. */
-function fill(file: string): void {
-  const fd = openSync(file, "a");
-  try {
-    for (const size of [1 << 20, 4_096, 1]) {
-      const block = Buffer.alloc(size, "-");
-      try {
-        while (writeSync(fd, block) === size);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-      }
-    }
-  } finally {
-    closeSync(fd);
-  }
-}

@@ -8,6 +8,8 @@
 
 #[path = "../../logstore/examples/lines/mod.rs"]
 mod lines;
+#[path = "../tests/wire/mod.rs"]
+mod wire;
 
 use std::{
     fs::File,
@@ -17,27 +19,16 @@ use std::{
     time::Instant,
 };
 
-use self::lines::{Rng, SERVICES, labels, line};
+use self::{
+    lines::{Rng, SERVICES, labels, line},
+    wire::{field, varint},
+};
 
 const SEED: u64 = 42;
 /// About a megabyte: what Promtail and Alloy send at once.
 const LINES_A_REQUEST: u64 = 5_000;
 /// Lines that carry one and the same id, spread over all.
 const PLANTED: u64 = 10;
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    varint(out, number << 3 | 2);
-    varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
 
 /// A line as an entry of `logproto.PushRequest`.
 fn entry(out: &mut Vec<u8>, at: i64, line: &str) {

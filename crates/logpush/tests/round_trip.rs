@@ -1,24 +1,13 @@
 //! A push encoded as shippers encode it, and read back.
 
+mod wire;
+
 use std::borrow::Cow;
 
 use logpush::{Bounds, Limits, Push, PushEntry, PushError, PushStream, body, json, labels, normalise, proto};
 use model::Labels;
 use proptest::prelude::*;
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    varint(out, number << 3 | 2);
-    varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
+use wire::{field, varint};
 
 fn protobuf(push: &Push<'_>) -> Vec<u8> {
     let mut out = Vec::new();

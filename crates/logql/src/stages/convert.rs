@@ -1,9 +1,11 @@
 //! Texts to numbers, durations and bytes, with the error texts that Loki's clients know (those of Go's `strconv` and `time`).
 
+use crate::syntax::quote;
+
 /// # Errors
 /// Go's text.
 pub fn float(text: &str) -> Result<f64, String> {
-    let wrong = |why| format!("strconv.ParseFloat: parsing {}: {why}", go_quote(text));
+    let wrong = |why| format!("strconv.ParseFloat: parsing {}: {why}", quote(text));
     let value: f64 = text.parse().map_err(|_| wrong("invalid syntax"))?;
     if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) { Err(wrong("value out of range")) } else { Ok(value) }
 }
@@ -92,30 +94,6 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     // The cast saturates; what is beyond is told apart here.
     let value = value * scale;
     if value >= 18_446_744_073_709_551_615.0 { Err(format!("too large: {text}")) } else { Ok(value as u64) }
-}
-
-/// A text in quotes as Go's `%q` writes it.
-fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            '\0'..='\u{1f}' | '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(char))),
-            char if char.is_control() || (char != ' ' && char.is_whitespace()) => out.push_str(&format!("\\u{:04x}", u32::from(char))),
-            char => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// A text in quotes as Go's package `time` writes it: bytes beyond ASCII in hexadecimal.

@@ -25,6 +25,7 @@ use crate::{
         pipe::{LineLabels, Pipe},
     },
     read::{Ask, Need, Part, RowRef, Source},
+    syntax::quote,
 };
 
 /// Evaluates a range aggregation at all steps, where `outer` is given with its groups. `whole` is the expression that
@@ -314,34 +315,12 @@ impl Broken {
                 }
                 series.push_str(name);
                 series.push('=');
-                quote(value, &mut series);
+                series.push_str(&quote(value));
             });
             let kind = labels.error().unwrap_or_default().to_owned();
             *first = Some((rank, EngineError::Pipeline { kind, series: format!("{{{series}}}") }));
         }
     }
-}
-
-/// A string literal of Go.
-fn quote(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 fn is_error(name: &str) -> bool {
