@@ -36,8 +36,8 @@ fn main() -> ExitCode {
         }
     };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // A thread that is left over from a rush has its own share of free memory until it ends.
-    runtime.enable_all().thread_name("docaiche").thread_keep_alive(std::time::Duration::from_secs(1));
+    // A thread that is left over from a rush has its own share of free memory until it ends: it must not last from one second's upkeep to the next.
+    runtime.enable_all().thread_name("docaiche").thread_keep_alive(std::time::Duration::from_millis(200));
     let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -60,8 +60,10 @@ const FILE_NAME: &str = "docaiche.toml";
 const SYSTEM_FILE: &str = "/etc/docaiche/docaiche.toml";
 
 /// How mimalloc is told to be thrifty: it gives freed memory back at once; it asks for no pages of 2 MiB, which it gives back as a whole
-/// only; and each thread looks often for what others freed of its memory, or what a rush of requests left stays with idle threads.
-pub const ALLOCATOR: [(&str, &str); 3] = [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_GENERIC_COLLECT", "100")];
+/// only; each thread looks often for what others freed of its memory, and keeps no full pages for itself, so that whoever frees the last of
+/// such a page gives it back. Otherwise what a rush of requests left stays with idle threads.
+pub const ALLOCATOR: [(&str, &str); 4] =
+    [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_GENERIC_COLLECT", "100"), ("MIMALLOC_PAGE_FULL_RETAIN", "0")];
 
 /// Whether somebody decided how long the allocator keeps freed memory: the operator, or we ourselves.
 pub fn allocator_is_set() -> bool {
