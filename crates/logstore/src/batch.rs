@@ -6,7 +6,7 @@ use model::{Labels, StreamHash};
 
 use crate::{
     block,
-    bytes::{Cursor, put_text, put_varint},
+    bytes::{Cursor, MAX_NUMBER, put_text, put_varint},
     error::Refused,
     wal::MAX_PAYLOAD_BYTES,
 };
@@ -245,7 +245,7 @@ pub(crate) fn read_sealed(payload: &[u8]) -> Option<Vec<(StreamHash, u64)>> {
     }
     let mut marks = Vec::new();
     while !cursor.is_empty() {
-        marks.push((StreamHash(cursor.u64()?), cursor.u64()?));
+        marks.push((StreamHash(cursor.u64()?), cursor.u64().filter(|through| *through <= MAX_NUMBER)?));
     }
     Some(marks)
 }

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     block::{BlockHeader, Encoded, MAGIC, Section},
-    bytes::{Cursor, put_varint, sum64},
+    bytes::{Cursor, number_in, put_varint, sum64},
     fs::{Append, Fs, ReadAt, read_whole},
 };
 
@@ -31,7 +31,7 @@ pub fn file_name(id: u64) -> String {
 }
 
 pub fn id_of(name: &str) -> Option<u64> {
-    name.strip_suffix(".pack").filter(|hex| hex.len() == 16).and_then(|hex| u64::from_str_radix(hex, 16).ok())
+    number_in(name, ".pack")
 }
 
 /// A pack that is open. Readable for as long as somebody holds it, removed or not.

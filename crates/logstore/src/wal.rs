@@ -4,6 +4,8 @@
 mod reader;
 mod writer;
 
+use crate::bytes::number_in;
+
 pub use reader::{Record, Report, read_bytes};
 pub(crate) use reader::{SegmentHeader, segment_header};
 pub(crate) use writer::{Segment, Wal};
@@ -21,5 +23,5 @@ pub(crate) fn file_name(first_seq: u64) -> String {
 }
 
 pub(crate) fn first_seq_of(name: &str) -> Option<u64> {
-    name.strip_suffix(".wal").filter(|hex| hex.len() == 16).and_then(|hex| u64::from_str_radix(hex, 16).ok())
+    number_in(name, ".wal")
 }

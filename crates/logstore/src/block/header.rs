@@ -3,7 +3,7 @@
 use model::{Labels, StreamHash};
 
 use super::Damaged;
-use crate::bytes::{Cursor, put_text, put_varint, sum64};
+use crate::bytes::{Cursor, MAX_NUMBER, put_text, put_varint, sum64};
 
 pub const MAGIC: u32 = u32::from_le_bytes(*b"DLB1");
 /// A reader refuses more, so that a forged header cannot ask for memory.
@@ -108,7 +108,7 @@ impl BlockHeader {
         }
         let labels = labels(&mut cursor)?;
         let [times, ordinals, lens, meta_rows, meta_sets, text, filter] = sections;
-        let sane = rows > 0 && rows <= MAX_ROWS && raw <= MAX_RAW_BYTES && min <= max && text.raw_len == raw;
+        let sane = rows > 0 && rows <= MAX_ROWS && raw <= MAX_RAW_BYTES && min <= max && text.raw_len == raw && through <= MAX_NUMBER;
         let bounded = sections.iter().all(|section| section.len <= MAX_RAW_BYTES && section.raw_len <= MAX_RAW_BYTES);
         (sane && bounded && cursor.is_empty()).then(|| Self {
             len,

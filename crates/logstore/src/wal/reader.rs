@@ -1,7 +1,7 @@
 //! Reading a segment from untrusted bytes.
 
 use super::{MAX_PAYLOAD_BYTES, RECORD_HEADER_LEN, RECORD_MAGIC, SEGMENT_HEADER_LEN, SEGMENT_MAGIC, VERSION};
-use crate::bytes::{Cursor, sum64, sum64_seeded};
+use crate::bytes::{Cursor, MAX_NUMBER, sum64, sum64_seeded};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -71,7 +71,7 @@ fn record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
         return None;
     }
     let (len, seq, sum, header_sum) = (cursor.u32()? as usize, cursor.u64()?, cursor.u64()?, cursor.u64()?);
-    if header_sum != sum64(&header[..24]) || len > MAX_PAYLOAD_BYTES {
+    if header_sum != sum64(&header[..24]) || len > MAX_PAYLOAD_BYTES || seq > MAX_NUMBER {
         return None;
     }
     let payload = bytes.get(RECORD_HEADER_LEN..RECORD_HEADER_LEN + len)?;
