@@ -31,7 +31,10 @@ struct Frame {
 
 impl Frame {
     fn of(metric: &LogMetric, (start, end): (i64, i64), is_shown: impl Fn(usize) -> bool) -> Self {
-        let end = end.max(start + 1);
+        // The numbers are of whole steps: the first and the last may lie a little outside of what was asked for.
+        let ends = || metric.series.iter().filter_map(|one| Some((one.points.first()?.0, one.points.last()?.0)));
+        let start = ends().map(|(first, _)| first).fold(start, i64::min);
+        let end = ends().map(|(_, last)| last).fold(end, i64::max).max(start + 1);
         let seen = metric.series.iter().take(DRAWN).enumerate().filter(|(at, _)| is_shown(*at));
         let values = seen.flat_map(|(_, one)| one.points.iter().map(|(_, value)| *value)).filter(|value| value.is_finite());
         let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)));
@@ -251,6 +254,8 @@ mod tests {
         let one = Frame::of(&metric, (1_000, 6_000), |at| at == 0);
         assert_eq!((one.start, one.end, one.high), (1_000, 6_000, 4.0));
         assert_eq!((one.x(1_000), one.x(6_000), one.y(0.0), one.y(4.0)), (0, 10_000, 10_000, 0));
+        let whole_steps = Frame::of(&metric, (1_500, 5_500), |_| true);
+        assert_eq!((whole_steps.start, whole_steps.end), (1_000, 6_000));
         assert_eq!(Frame::of(&LogMetric::default(), (0, 0), |_| true).lines.len(), 5);
     }
 
