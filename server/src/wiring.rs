@@ -33,7 +33,7 @@ use crate::{
     config::Config,
     http::{self, AppState, EngineFacts, assets::Assets},
     machine::{COMMIT, DockerProbe, Machine, VERSION},
-    metrics::{LineSource, Metrics},
+    metrics::{Keeping, LineSource, Metrics, ReadKeeping},
     refusals,
     source::{
         docker::client::DockerHost,
@@ -48,12 +48,12 @@ pub async fn wire(config: Config) -> anyhow::Result<Server> {
     let started = clock::now();
     let config = Arc::new(config);
     let store = Arc::new(SqlStore::open(config.store.database.url.expose()).await.context("cannot open the database")?);
-    let metrics = Metrics::new(VERSION, COMMIT);
     let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
     let hub = Arc::new(Hub::new(config.scope.labels()));
 
     let clock: Clock = Arc::new(clock::now);
-    let Kept { history, engine, keeper } = keep(&config, &hub, &clock, &closing, &tasks)?;
+    let Kept { history, engine, keeper, figures } = keep(&config, &hub, &clock, &closing, &tasks)?;
+    let metrics = Metrics::new(VERSION, COMMIT, figures);
     let collected = collect(&config, (history, keeper), &hub, &closing, &tasks)?;
     let machine = Machine { started, data_dir: config.store.data_dir.clone(), store: store.clone(), docker: collected.docker };
     let ops = Arc::new(Ops::new(store.clone(), collected.sources, Arc::new(machine), hub).with_engine(engine));
@@ -103,6 +103,7 @@ struct Kept {
     history: Arc<dyn LogSource>,
     engine: Arc<dyn LogEngine>,
     keeper: Keeper,
+    figures: ReadKeeping,
 }
 
 /// The embedded engine, or a Loki, and what each needs while the console runs.
@@ -111,7 +112,9 @@ fn keep(config: &Config, hub: &Arc<Hub>, clock: &Clock, closing: &CancellationTo
         let engine = Embedded::open(&config.store.data_dir.join("logs"), &config.engine, hub.clone(), clock.clone())?;
         tasks.spawn(engine.clone().maintain(closing.clone()));
         let (history, answers) = (Arc::new(EmbeddedLogs(engine.clone())), Arc::new(EmbeddedEngine(engine.clone())));
-        return Ok(Kept { history, engine: answers, keeper: engine.into() });
+        let status = engine.clone();
+        let figures = Box::new(move || Keeping { engine: Some(status.store.status()), queue: None });
+        return Ok(Kept { history, engine: answers, keeper: engine.into(), figures });
     };
     let outbox = match &config.collect.ship {
         Some(ship) => {
@@ -122,6 +125,8 @@ fn keep(config: &Config, hub: &Arc<Hub>, clock: &Clock, closing: &CancellationTo
     };
     let loki = Loki::new(settings, hub.clone(), clock.clone(), outbox.clone())?;
     tasks.spawn(loki.clone().maintain(closing.clone()));
+    let queue = outbox.clone();
+    let figures = Box::new(move || Keeping { engine: None, queue: queue.as_ref().map(|queue| queue.counts()) });
     let keeper = match outbox {
         Some(outbox) => {
             tasks.spawn(ship(loki.clone(), outbox.clone(), closing.clone()));
@@ -129,7 +134,7 @@ fn keep(config: &Config, hub: &Arc<Hub>, clock: &Clock, closing: &CancellationTo
         }
         None => Keeper::Nowhere,
     };
-    Ok(Kept { history: Arc::new(LokiLogs(loki.clone())), engine: Arc::new(LokiEngine(loki)), keeper })
+    Ok(Kept { history: Arc::new(LokiLogs(loki.clone())), engine: Arc::new(LokiEngine(loki)), keeper, figures })
 }
 
 /// Starts following engines and files. Neither must be there.

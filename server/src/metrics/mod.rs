@@ -1,6 +1,8 @@
 //! The console's own metrics and their text (OpenMetrics 1.0). Every label has few values: a route is its template,
 //! never a path. Knows nothing of HTTP but the words it counts.
 
+mod figure;
+mod keeping;
 mod process;
 
 use std::{
@@ -16,6 +18,8 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
+
+pub use keeping::{Keeping, ReadKeeping};
 
 /// What `GET /metrics` says it is.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -100,8 +104,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// `commit` as the build knew it, or `unknown`.
-    pub fn new(version: &str, commit: &str) -> Self {
+    /// `commit` as the build knew it, or `unknown`; `keeping` is asked at each [`Metrics::render`].
+    pub fn new(version: &str, commit: &str, keeping: ReadKeeping) -> Self {
         let lines: Family<Source, Counter> = Family::default();
         let mut metrics = Self {
             registry: Arc::default(),
@@ -115,11 +119,11 @@ impl Metrics {
             reconnects: Family::default(),
             sign_ins: Family::default(),
         };
-        metrics.registry = Arc::new(metrics.registry(lines, version, commit));
+        metrics.registry = Arc::new(metrics.registry(lines, keeping, version, commit));
         metrics
     }
 
-    fn registry(&self, lines: Family<Source, Counter>, version: &str, commit: &str) -> Registry {
+    fn registry(&self, lines: Family<Source, Counter>, keeping: ReadKeeping, version: &str, commit: &str) -> Registry {
         let mut registry = Registry::default();
         // The encoder adds `_total` and `_info`, the unit, and the full stop of each help text.
         registry.register("docaiche_http_requests", "Requests answered", self.requests.clone());
@@ -135,6 +139,7 @@ impl Metrics {
         registry.register("docaiche_sign_ins", "Attempts to sign in", self.sign_ins.clone());
         let build = Info::new(vec![("version", version.to_owned()), ("commit", commit.to_owned())]);
         registry.register("docaiche_build", "What is running", build);
+        registry.register_collector(Box::new(keeping::Keepers(keeping)));
         registry.register_collector(Box::new(process::Process));
         registry
     }
@@ -213,6 +218,7 @@ impl Drop for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::outbox::OutboxCounts;
 
     /// `expect` is a line of the text.
     fn check(metrics: &Metrics, expect: &str) {
@@ -220,9 +226,17 @@ mod tests {
         assert!(text.lines().any(|line| line == expect), "no line `{expect}` in:\n{text}");
     }
 
+    /// An engine of one line and a queue of two, which no console has at once.
+    fn keeping() -> ReadKeeping {
+        Box::new(|| Keeping {
+            engine: Some(logstore::Status { lines: 1, disk_bytes: 20, wal_bytes: 3, ..logstore::Status::default() }),
+            queue: Some(OutboxCounts { waiting_lines: 2, dropped_lines: 4, ..OutboxCounts::default() }),
+        })
+    }
+
     #[test]
     fn what_is_counted_is_rendered() {
-        let metrics = Metrics::new("1.2.3", "abc");
+        let metrics = Metrics::new("1.2.3", "abc", keeping());
         metrics.request("GET", Some("/api/v1/logs/{service}"), 200, 0.002);
         metrics.request("BREW\"\n", None, 404, 0.002);
         metrics.lines(LineSource::Docker, 3);
@@ -241,6 +255,12 @@ mod tests {
             r#"docaiche_docker_reconnects_total{host="local"} 1"#,
             r#"docaiche_sign_ins_total{outcome="success"} 1"#,
             r#"docaiche_build_info{version="1.2.3",commit="abc"} 1"#,
+            "docaiche_engine_lines 1",
+            "docaiche_engine_disk_bytes 23",
+            "docaiche_engine_writes 1",
+            "docaiche_engine_stored_lines_total 0",
+            "docaiche_queue_lines 2",
+            "docaiche_queue_dropped_lines_total 4",
             "# EOF",
         ] {
             check(&metrics, line);
@@ -249,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_guard_counts_while_it_lives() {
-        let metrics = Metrics::new("1", "c");
+        let metrics = Metrics::new("1", "c", keeping());
         let (one, two) = (metrics.socket("logs"), metrics.clone().socket("logs"));
         check(&metrics, r#"docaiche_sockets{kind="logs"} 2"#);
         drop((one, two));
@@ -260,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_documentation_names_every_metric_and_no_other() {
-        let metrics = Metrics::new("1", "c");
+        let metrics = Metrics::new("1", "c", keeping());
         // A metric with labels shows itself with its first count.
         metrics.request("GET", None, 404, 0.1);
         metrics.docker_reconnect("local");

@@ -4,10 +4,12 @@ use std::fs;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
+    encoding::DescriptorEncoder,
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
+
+use super::figure::Figure;
 
 /// `USER_HZ`: in which unit `/proc/<pid>/stat` counts time, on every architecture that we build for (proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -37,22 +39,6 @@ impl Collector for Process {
             put("process_open_fds", "File descriptors that are open.", None, &ConstGauge::new(count))?;
         }
         Ok(())
-    }
-}
-
-/// `EncodeMetric` behind a reference of one type.
-trait Figure {
-    fn kind(&self) -> prometheus_client::metrics::MetricType;
-    fn put(&self, encoder: prometheus_client::encoding::MetricEncoder<'_>) -> std::fmt::Result;
-}
-
-impl<M: EncodeMetric> Figure for M {
-    fn kind(&self) -> prometheus_client::metrics::MetricType {
-        self.metric_type()
-    }
-
-    fn put(&self, encoder: prometheus_client::encoding::MetricEncoder<'_>) -> std::fmt::Result {
-        self.encode(encoder)
     }
 }
 
