@@ -7,7 +7,7 @@ use leptos_meta::Title;
 use model::{
     Permission, ServiceKind, Timestamp,
     status::{Part, PartState},
-    storage::{DropReason, Dropped, LogStorage, Retention, ServiceStorage},
+    storage::{DropReason, Dropped, LogStorage, LokiStorage, Retention, ServiceStorage},
 };
 
 use super::Who;
@@ -64,15 +64,7 @@ pub fn Storage() -> impl IntoView {
                                 .into_any()
                         }
                         Some(Err(Failure(problem))) => view! { <Trouble problem=problem retry=retry/> }.into_any(),
-                        Some(Ok(None)) => {
-                            view! {
-                                <Empty title="Not known here">
-                                    <p>"Lines are kept by a Loki elsewhere, which does not say how much it keeps."</p>
-                                </Empty>
-                            }
-                                .into_any()
-                        }
-                        Some(Ok(Some(storage))) => full(storage).into_any(),
+                        Some(Ok(storage)) => full(storage),
                     })
             }}
         </Transition>
@@ -80,7 +72,10 @@ pub fn Storage() -> impl IntoView {
     .into_any()
 }
 
-fn full(storage: LogStorage) -> impl IntoView {
+fn full(storage: LogStorage) -> AnyView {
+    if let Some(loki) = storage.loki {
+        return elsewhere(storage, loki);
+    }
     // What is counted of the whole engine is of no use to somebody who sees a part of it.
     let is_whole = !storage.is_part;
     view! {
@@ -109,7 +104,81 @@ fn full(storage: LogStorage) -> impl IntoView {
         })}
         <section class="services" aria-labelledby="by-service-title">
             <h2 id="by-service-title">"By service"</h2>
-            {services(storage.services)}
+            {services(storage.services, false)}
+        </section>
+    }
+    .into_any()
+}
+
+/// What is known of a Loki: less than of our own engine.
+fn elsewhere(storage: LogStorage, loki: LokiStorage) -> AnyView {
+    let Part { state, detail, .. } = &storage.engine;
+    let says = match state {
+        PartState::Down => Some("Loki does not answer: "),
+        PartState::Degraded => Some("Loki is not well: "),
+        PartState::Ok | PartState::Absent => None,
+    };
+    let trouble = says.map(|says| {
+        view! { <div class="notice" data-kind="warning" role="status"><strong>{says}</strong>{detail.clone()}</div> }.into_any()
+    });
+    let over = ["Kept by Loki, of the last ", &*text::span(loki.over_s)].concat();
+    // Nothing found and nothing told look alike: numbers only of a Loki that answers.
+    let kept = says.is_none() || storage.streams > 0;
+    let by_age = match storage.retention.max_age_s {
+        Some(max) => [&*text::span(max), ", where its compactor is set up to delete"].concat(),
+        None => "Loki does not say".to_owned(),
+    };
+    let kept = kept.then(|| {
+        view! {
+            <section class="card" aria-labelledby="kept-title">
+                <h2 id="kept-title">{over}</h2>
+                <dl class="facts">
+                    {fact("Lines", text::grouped(storage.lines))}
+                    {fact("Text", text::bytes(storage.raw_bytes))}
+                    {fact("Streams", text::grouped(storage.streams))}
+                    {fact("Chunks", text::grouped(storage.blocks))}
+                </dl>
+            </section>
+        }
+        .into_any()
+    });
+    let queue = loki.queue.map(|queue| {
+        let waiting = [&*text::counted(queue.waiting_lines, "line", "lines"), ", ", &*text::bytes(queue.waiting_bytes)].concat();
+        view! {
+            <section class="card" aria-labelledby="queue-title">
+                <h2 id="queue-title">"Sent to it"</h2>
+                <dl class="facts">
+                    {fact("Waiting", waiting)}
+                    {fact("Sent", text::counted(queue.sent_lines, "line", "lines"))}
+                    {fact("Since", when(Some(storage.since)))}
+                </dl>
+            </section>
+        }
+        .into_any()
+    });
+    let lost = (!storage.dropped.is_empty()).then(|| {
+        view! {
+            <section class="card" aria-labelledby="dropped-title">
+                <h2 id="dropped-title">"Not kept"</h2>
+                {dropped(&storage.dropped, storage.since)}
+            </section>
+        }
+        .into_any()
+    });
+    view! {
+        {trouble}
+        <div class="overview-top">
+            {kept}
+            <section class="card" aria-labelledby="retention-title">
+                <h2 id="retention-title">"How long it stays"</h2>
+                <dl class="facts">{fact("By age", by_age)}</dl>
+            </section>
+            {queue}
+        </div>
+        {lost}
+        <section class="services" aria-labelledby="by-service-title">
+            <h2 id="by-service-title">"By service"</h2>
+            {services(storage.services, true)}
         </section>
     }
     .into_any()
@@ -283,10 +352,12 @@ fn why(why: DropReason) -> &'static str {
         DropReason::NotWritten => "not_written",
         DropReason::Duplicate => "duplicate",
         DropReason::Damaged => "damaged",
+        DropReason::QueueFull => "queue_full",
     }
 }
 
-fn services(services: Vec<ServiceStorage>) -> AnyView {
+/// With `text_only` the rest is not known.
+fn services(services: Vec<ServiceStorage>, text_only: bool) -> AnyView {
     if services.is_empty() {
         return view! {
             <Empty title="Nothing is kept yet">
@@ -311,16 +382,18 @@ fn services(services: Vec<ServiceStorage>) -> AnyView {
                     " "
                     <span class="service-kind">{kind}</span>
                 </th>
-                <td data-label="Lines" data-col="number">{text::grouped(service.lines)}</td>
+                {(!text_only).then(|| view! { <td data-label="Lines" data-col="number">{text::grouped(service.lines)}</td> })}
                 <td data-label="Text" data-col="number">
                     <svg class="share" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
                         <rect width=share height="8"></rect>
                     </svg>
                     {text::bytes(service.raw_bytes)}
                 </td>
-                <td data-label="In blocks" data-col="number">{text::bytes(service.disk_bytes)}</td>
-                <td data-label="Oldest">{when(service.oldest)}</td>
-                <td data-label="Newest">{when(service.newest)}</td>
+                {(!text_only).then(|| view! {
+                    <td data-label="In blocks" data-col="number">{text::bytes(service.disk_bytes)}</td>
+                    <td data-label="Oldest">{when(service.oldest)}</td>
+                    <td data-label="Newest">{when(service.newest)}</td>
+                })}
             </tr>
         }
         .into_any()
@@ -331,11 +404,13 @@ fn services(services: Vec<ServiceStorage>) -> AnyView {
                 <thead>
                     <tr>
                         <th scope="col">"Service"</th>
-                        <th scope="col" data-col="number">"Lines"</th>
+                        {(!text_only).then(|| view! { <th scope="col" data-col="number">"Lines"</th> })}
                         <th scope="col" data-col="number">"Text"</th>
-                        <th scope="col" data-col="number">"In blocks"</th>
-                        <th scope="col">"Oldest line"</th>
-                        <th scope="col">"Newest line"</th>
+                        {(!text_only).then(|| view! {
+                            <th scope="col" data-col="number">"In blocks"</th>
+                            <th scope="col">"Oldest line"</th>
+                            <th scope="col">"Newest line"</th>
+                        })}
                     </tr>
                 </thead>
                 <tbody>{services.into_iter().map(row).collect_view()}</tbody>

@@ -30,6 +30,25 @@ pub struct LogStorage {
     pub since: Timestamp,
     /// The largest first.
     pub services: Vec<ServiceStorage>,
+    /// Set where a Loki elsewhere keeps the lines. Of these it tells streams, chunks as `blocks`, bytes of text, and lines of all services
+    /// together; the rest is 0, empty or unset.
+    pub loki: Option<LokiStorage>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LokiStorage {
+    /// Counted is what was logged in so many seconds before now: 30 days, or as long as Loki lets one look back.
+    pub over_s: u64,
+    /// What the collector sends it; unset where it sends nothing, and within a scope.
+    pub queue: Option<QueueStorage>,
+}
+
+/// Lines that go to a Loki; those sent since the start of the console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStorage {
+    pub waiting_lines: u64,
+    pub waiting_bytes: u64,
+    pub sent_lines: u64,
 }
 
 /// How long lines stay: whichever bound comes first. Unset: no such bound.
@@ -78,6 +97,8 @@ pub enum DropReason {
     Duplicate,
     /// In blocks that were found damaged and set aside.
     Damaged,
+    /// There was no room for them in the queue for a Loki.
+    QueueFull,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,13 @@ use logql::{
     engine::{LogParams, LogRow, RangeParams, Value},
     syntax,
 };
-use model::{Direction, EntryId, Labels, Level, TimeRange, Timestamp, time::NANOS_PER_SEC};
+use model::{
+    Direction, EntryId, Labels, Level, TimeRange, Timestamp,
+    storage::{LogStorage, LokiStorage},
+    time::NANOS_PER_SEC,
+};
 use ops::{
+    access::{Scope, ScopeLabels},
     live::Hub,
     logs::{FieldMatch, Filter, Selector, TextMatch},
     source::{
@@ -264,6 +269,35 @@ async fn every_place_lists_its_services() {
         let expect: Vec<_> = expect.map(|(project, name)| (project.map(str::to_owned), name.to_owned())).into();
         assert_eq!(services, expect, "{}", place.name);
         assert_eq!(place.source.part().state, model::status::PartState::Ok, "{}", place.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_is_told_alike_as_far_as_both_know_it() {
+    let lines = dataset();
+    let places = places(&lines).await;
+    let [own, far] = &places[1..] else { panic!("two engines") };
+    let now = server::clock::now();
+    let scope = Scope::parse(r#"{service!="db"}"#, &ScopeLabels::default()).unwrap();
+    for scope in [None, Some(&scope)] {
+        let own = own.engine.as_ref().unwrap().storage(now, scope).await;
+        let far = far.engine.as_ref().unwrap().storage(now, scope).await;
+        let expect: Vec<&Told> = lines.iter().filter(|line| scope.is_none_or(|scope| scope.admits(&line.labels))).collect();
+        let bytes: u64 = expect.iter().map(|line| line.text.len() as u64).sum();
+        let streams: BTreeSet<u64> = expect.iter().map(|line| line.labels.hash64().0).collect();
+        for told in [&own, &far] {
+            assert_eq!((told.lines, told.raw_bytes), (expect.len() as u64, bytes));
+            assert_eq!((told.streams, told.is_part), (streams.len() as u64, scope.is_some()));
+            assert_eq!(told.engine.state, model::status::PartState::Ok, "{:?}", told.engine);
+        }
+        let by_service = |told: &LogStorage| {
+            let mut services: Vec<_> = told.services.iter().map(|one| (one.id.clone(), one.kind, one.streams, one.raw_bytes)).collect();
+            services.sort_by(|a, b| a.0.cmp(&b.0));
+            services
+        };
+        assert_eq!(by_service(&own), by_service(&far));
+        assert!(own.loki.is_none() && far.services.is_sorted_by_key(|one| std::cmp::Reverse(one.raw_bytes)));
+        assert_eq!(far.loki, Some(LokiStorage { over_s: 30 * 86_400, queue: None }));
     }
 }
 

@@ -73,6 +73,9 @@ async fn lines_are_kept_by_loki_and_found_through_it() {
     let health = admin.get("/api/v1/health").await.json();
     let part = health["parts"].as_array().unwrap().iter().find(|part| part["name"] == "loki").unwrap().clone();
     assert_eq!(part["state"], "ok", "{health}");
+    let storage = admin.get("/api/v1/storage").await.json();
+    assert_eq!((&storage["engine"]["state"], &storage["dropped"]), (&json!("ok"), &json!([])), "{storage}");
+    assert_eq!(storage["loki"]["queue"], json!({"waiting_lines": 0, "waiting_bytes": 0, "sent_lines": 300}), "{storage}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +99,8 @@ async fn while_loki_is_away_nothing_is_lost_and_nothing_comes_twice() {
         (part["state"] == "down" && part["detail"].as_str()?.contains("lines wait for it on disk")).then_some(())
     })
     .await;
+    let storage = admin.get("/api/v1/storage").await.json();
+    assert_eq!((&storage["engine"]["state"], &storage["loki"]["queue"]["waiting_lines"]), (&json!("down"), &json!(300)), "{storage}");
     let near = near.restart_collecting(SHIP, |flags| flags.loki_url = Some(url.clone())).await;
     near.log("web", &numbered(400..500));
     road.open();

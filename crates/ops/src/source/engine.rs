@@ -179,9 +179,6 @@ pub trait LogEngine: Send + Sync {
         Err(QueryError::Refused { status: 501, message: "this log engine does not look for patterns".to_owned() })
     }
 
-    /// What it keeps; within a scope only what is counted by stream. `None` where that is not known here, as of a Loki elsewhere.
-    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> Option<LogStorage> {
-        let _ = (now, scope);
-        None
-    }
+    /// What it keeps; within a scope only what is counted by stream.
+    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> LogStorage;
 }

@@ -198,7 +198,7 @@ impl LogSource for EmbeddedLogs {
 }
 
 /// Where the lines of a stream came from.
-fn kind_of(labels: &model::Labels) -> ServiceKind {
+pub fn kind_of(labels: &model::Labels) -> ServiceKind {
     match labels.get("job") {
         Some("dockerlogs") => ServiceKind::Container,
         Some("files") => ServiceKind::File,

@@ -214,12 +214,12 @@ impl LogEngine for EmbeddedEngine {
         self.0.run(job).await
     }
 
-    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> Option<LogStorage> {
+    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> LogStorage {
         // A list of all streams and blocks; of none is more read than what is in memory.
         let engine = self.0.clone();
         let (part, scope) = (self.part(), scope.cloned());
         let running = tokio::task::spawn_blocking(move || engine.storage(part, now, scope.as_ref()));
-        Some(running.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
+        running.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 }
 

@@ -98,6 +98,7 @@ impl Embedded {
             dropped: dropped(&status),
             since: self.opened,
             services,
+            loki: None,
         }
     }
 

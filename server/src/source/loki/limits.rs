@@ -25,6 +25,8 @@ pub struct Limits {
     pub length_ns: Option<i64>,
     /// How far back there can be lines, nanoseconds.
     pub back_ns: i64,
+    /// `retention_period`, where it is told: how long lines stay if Loki's compactor is told to delete at all.
+    pub kept_ns: Option<i64>,
     /// `volume_max_series`.
     pub volume_series: usize,
 }
@@ -32,7 +34,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Loki's defaults.
     fn default() -> Self {
-        Self { entries: 5_000, length_ns: Some(721 * HOUR_NS), back_ns: LOOK_BACK_NS, volume_series: 1_000 }
+        Self { entries: 5_000, length_ns: Some(721 * HOUR_NS), back_ns: LOOK_BACK_NS, kept_ns: None, volume_series: 1_000 }
     }
 }
 
@@ -70,6 +72,7 @@ impl Limits {
         // 0 stands for no limit.
         self.length_ns = parse_duration(&named.max_query_length).map_or(self.length_ns, |nanos| (nanos > 0).then_some(nanos));
         let back = [&named.max_query_lookback, &named.retention_period].into_iter().filter_map(|text| parse_duration(text));
+        self.kept_ns = parse_duration(&named.retention_period).filter(|nanos| *nanos > 0);
         self.back_ns = back.filter(|nanos| *nanos > 0).min().unwrap_or(LOOK_BACK_NS);
     }
 
@@ -119,7 +122,10 @@ mod tests {
         )
         .unwrap();
         limits.take(&told.limits);
-        assert_eq!(limits, Limits { entries: 2_000, length_ns: None, back_ns: 744 * HOUR_NS, volume_series: 9 });
+        assert_eq!(
+            limits,
+            Limits { entries: 2_000, length_ns: None, back_ns: 744 * HOUR_NS, kept_ns: Some(744 * HOUR_NS), volume_series: 9 }
+        );
         assert_eq!(limits.span_ns(), i64::MAX);
         for (text, new) in [
             ("max entries limit per query exceeded, limit > max_entries_limit_per_query (5000 > 100)", true),

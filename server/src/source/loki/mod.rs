@@ -8,6 +8,7 @@ mod push;
 mod query;
 mod select;
 mod ship;
+mod storage;
 mod tail;
 mod walk;
 
@@ -58,6 +59,9 @@ pub struct Loki {
     asked: Notify,
     /// What is on its way to it, where the collectors' lines are shipped.
     outbox: Option<Arc<Outbox>>,
+    /// For the storage page.
+    counted: tokio::sync::Mutex<Option<storage::Counted>>,
+    opened: Timestamp,
 }
 
 #[derive(Default)]
@@ -71,8 +75,10 @@ impl Loki {
     /// # Errors
     /// Where a setting does not work. Loki itself may be away.
     pub fn new(config: &LokiConfig, hub: Arc<Hub>, clock: Clock, outbox: Option<Arc<Outbox>>) -> anyhow::Result<Arc<Self>> {
+        let opened = clock();
         let client = Arc::new(Client::new(config, clock)?);
-        Ok(Arc::new(Self { client, hub, known: Mutex::default(), asked: Notify::new(), outbox }))
+        let (known, counted, asked) = (Mutex::default(), tokio::sync::Mutex::default(), Notify::new());
+        Ok(Arc::new(Self { client, hub, known, asked, outbox, counted, opened }))
     }
 
     /// How it is doing, and what waits for it.

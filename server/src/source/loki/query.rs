@@ -11,8 +11,11 @@ use logql::{
     engine::{EngineError, LogParams, LogRow, Matrix, RangeParams, StatsSnapshot, Value},
     read::StreamRef,
 };
-use model::{Direction, Labels, Timestamp, status::Part};
-use ops::source::engine::{How, LogEngine, Mined, PatternParams, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, Tailed};
+use model::{Direction, Labels, Timestamp, status::Part, storage::LogStorage};
+use ops::{
+    access::Scope,
+    source::engine::{How, LogEngine, Mined, PatternParams, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, Tailed},
+};
 use tokio::sync::mpsc;
 
 use super::{
@@ -267,6 +270,10 @@ impl LogEngine for LokiEngine {
         }
         let all: f64 = bytes.iter().map(|(_, bytes)| bytes).sum();
         Ok(shares(streams, &bytes, total, all))
+    }
+
+    async fn storage(&self, now: Timestamp, scope: Option<&Scope>) -> LogStorage {
+        self.stored(now, scope).await
     }
 }
 
