@@ -250,7 +250,7 @@ impl Head {
         self.pending = 0;
     }
 
-    /// Forgets what was not published.
+    /// Forgets what was not published. Chunks without such lines stay as they are: a seal may be writing them.
     pub fn roll_back(&mut self) {
         self.view = None;
         while self.pending > 0 {
@@ -258,7 +258,7 @@ impl Head {
             let left = self.active.rows() - gone;
             self.active.truncate(left);
             self.pending -= gone;
-            if left == 0 {
+            if left == 0 && self.pending > 0 {
                 let Some(chunk) = self.chunks.pop() else { break };
                 self.active = Arc::unwrap_or_clone(chunk);
                 self.active.order.clear();
@@ -339,5 +339,26 @@ impl Head {
     pub fn max(&self) -> Option<i64> {
         let active = (self.active.rows() > 0).then_some(self.active.max);
         self.chunks.iter().map(|chunk| chunk.max).chain(active).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_seal_is_writing_stays_when_later_lines_are_rolled_back() {
+        let mut head = Head::default();
+        let push = |head: &mut Head, at: i64| head.push(at as u64, 0, at, 0, b"line", b"");
+        (1..=3).for_each(|at| push(&mut head, at));
+        head.publish();
+        assert_eq!(head.freeze_all().len(), 1);
+        push(&mut head, 4);
+        head.roll_back();
+        assert_eq!(head.bounds(), Some((1, 3)));
+        push(&mut head, 5);
+        head.publish();
+        head.sealed(1, 0);
+        assert_eq!(head.bounds(), Some((5, 5)), "sealed lines are gone, later ones are there");
     }
 }

@@ -108,7 +108,7 @@ impl Store {
             }
             if store.head_bytes() >= store.config.head_bytes {
                 // On a full disk they stay in memory.
-                let _ = store.flush(0);
+                let _ = store.flush_replayed();
             }
         }
         store.committer().recent.forget();
@@ -189,6 +189,8 @@ fn open_packs(fs: &dyn Fs, dir: &Path, catalog: &mut crate::catalog::Catalog, da
         next_id = next_id.max(id + 1);
         match pack::open(fs, &dir.join(&name), id) {
             Ok(pack) => {
+                // Also a pack that was given up may be replaced: its number must not come again.
+                next_id = pack.replaces.iter().map(|id| id + 1).fold(next_id, u64::max);
                 found.insert(id, pack);
             }
             Err(error) => damage.note(format!("cannot read {name}: {error}"), 0),
@@ -219,9 +221,10 @@ fn open_packs(fs: &dyn Fs, dir: &Path, catalog: &mut crate::catalog::Catalog, da
         }
         packs.live.insert(id, LivePack::new(found.pack, blocks));
     }
-    let gone = packs.dead.iter().all(|id| fs.remove(&dir.join(pack::file_name(*id))).is_ok());
-    if gone && (packs.dead.is_empty() || fs.sync_dir(dir).is_ok()) {
-        packs.dead.clear();
+    let is_gone = |id: &u64| fs.remove(&dir.join(pack::file_name(*id))).is_ok();
+    let (gone, left): (Vec<u64>, Vec<u64>) = packs.dead.iter().partition(|id| is_gone(id));
+    if !gone.is_empty() && fs.sync_dir(dir).is_ok() {
+        packs.dead = left;
     }
     Ok(packs)
 }
@@ -308,5 +311,20 @@ impl Log {
         self.segments.push_back(wal::Segment { first_seq, last_seq, good_len: report.good_len });
         self.files.push((path, report.good_len));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fs::testing::TestFs, pack::PackWriter};
+
+    #[test]
+    fn the_number_of_a_pack_that_was_given_up_does_not_come_again() {
+        let (fs, dir) = (TestFs::default(), Path::new("/packs"));
+        fs.make_dir(dir).expect("a disk in memory");
+        PackWriter::create(&fs, dir, 20).and_then(|pack| pack.finish(&[7, 21])).expect("a disk in memory");
+        let packs = open_packs(&fs, dir, &mut crate::catalog::Catalog::default(), &DamageLog::default()).expect("a disk in memory");
+        assert_eq!(packs.next_id, 22);
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     block::{BlockHeader, Encoded, MAGIC, Section},
-    bytes::{Cursor, number_in, put_varint, sum64},
+    bytes::{Cursor, MAX_NUMBER, number_in, put_varint, sum64},
     fs::{Append, Fs, ReadAt, read_whole},
 };
 
@@ -83,7 +83,7 @@ pub fn read_footer(bytes: &[u8]) -> Option<Footer> {
     }
     let mut cursor = Cursor::new(body);
     let id = cursor.u64()?;
-    let replaces = (0..cursor.count()?).map(|_| cursor.u64()).collect::<Option<_>>()?;
+    let replaces = (0..cursor.count()?).map(|_| cursor.u64().filter(|id| *id <= MAX_NUMBER)).collect::<Option<_>>()?;
     let count = cursor.count()?;
     let mut blocks = Vec::new();
     for _ in 0..count {

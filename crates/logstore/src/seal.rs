@@ -45,7 +45,17 @@ impl Store {
             return Ok(0);
         }
         let due = self.due(now);
-        self.seal(due, now)
+        let bytes = self.seal(due, now)?;
+        if bytes > 0 {
+            self.trim_wal()?;
+        }
+        Ok(bytes)
+    }
+
+    /// Like [`Store::flush`] while the log is being replayed: all of it stays, also what is still to be read.
+    pub(crate) fn flush_replayed(&self) -> io::Result<u64> {
+        let due = self.due(0);
+        self.seal(due, 0)
     }
 
     /// Seals everything, as before a planned stop.
@@ -54,9 +64,12 @@ impl Store {
     /// As [`Store::flush`].
     pub fn seal_all(&self, now_ns: i64) -> io::Result<u64> {
         let _sealing = self.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is lost later is perhaps of lines that come later.
+        let losses = self.committer().wal.losses();
         let all = self.catalog().all().filter(|stream| !stream.state().head.is_empty()).cloned().collect();
         let bytes = self.seal(all, now_ns)?;
-        self.committer().wal.forgive();
+        self.trim_wal()?;
+        self.committer().wal.forgive(losses);
         Ok(bytes)
     }
 
@@ -153,7 +166,6 @@ impl Store {
         packs.live.insert(id, LivePack::new(pack, live));
         drop(packs);
         self.bury();
-        self.trim_wal()?;
         Ok(sealed)
     }
 
@@ -184,12 +196,14 @@ impl Store {
             return;
         }
         let dir = self.packs_dir();
-        let gone = dead.iter().all(|id| match self.fs.remove(&dir.join(crate::pack::file_name(*id))) {
+        // One that cannot be removed keeps no other.
+        let remove = |id: &u64| match self.fs.remove(&dir.join(crate::pack::file_name(*id))) {
             Ok(()) => true,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
-        });
-        if gone && self.fs.sync_dir(&dir).is_ok() {
-            self.packs().dead.retain(|id| !dead.contains(id));
+        };
+        let gone: Vec<u64> = dead.into_iter().filter(remove).collect();
+        if !gone.is_empty() && self.fs.sync_dir(&dir).is_ok() {
+            self.packs().dead.retain(|id| !gone.contains(id));
         }
     }
 }

@@ -173,3 +173,27 @@ fn with_an_interval_what_a_failed_fsync_lost_goes_into_blocks() {
     fs.lose_power(|_| 0);
     check(&fs, &config, &twin, None, "after a failed fsync");
 }
+
+#[test]
+fn a_log_that_fills_memory_more_than_once_is_replayed_whole() {
+    // Blocks could not be written for a while: the log has more than memory may have.
+    let roomy = Config { head_bytes: 1 << 20, wal_bytes: 1 << 20, ..tiny() };
+    let fs = TestFs::default();
+    let (store, _) = open(&fs, roomy);
+    for n in 0..80 {
+        let batch: Vec<Put> =
+            (0..20).map(|i| Put { stream: "web", at: n * SECOND + i, line: format!("{n} {i} {:040}", n * i), meta: None }).collect();
+        append(&store, &batch, n * SECOND).unwrap();
+    }
+    let lines = read(&store, &everything());
+    assert_eq!(lines.len(), 1_600);
+    drop(store);
+    fs.lose_power(|_| 0);
+    for _ in 0..2 {
+        let (store, recovery) = open(&fs, tiny());
+        assert_eq!(recovery.damaged, Vec::<String>::new());
+        assert_eq!(read(&store, &everything()), lines);
+        drop(store);
+        fs.lose_power(|_| 0);
+    }
+}

@@ -38,7 +38,9 @@ pub(crate) struct Wal {
     /// Written and acknowledged, not synced.
     dirty: bool,
     /// Some of what was dirty may not be on the disk and never will by this file.
-    lost: bool,
+    /// How often un-synced records were given up, and how many of these cases have been mended.
+    losses: u64,
+    mended: u64,
     next_seq: u64,
     buffer: Vec<u8>,
     buffered: Option<(u64, u64)>,
@@ -57,7 +59,8 @@ impl Wal {
             file: None,
             policy: config.sync,
             dirty: false,
-            lost: false,
+            losses: 0,
+            mended: 0,
             next_seq,
             buffer: Vec::new(),
             buffered: None,
@@ -130,7 +133,7 @@ impl Wal {
             let outcome = file.write_all(group).and_then(|()| if sync { file.sync() } else { Ok(()) });
             if let Err(error) = outcome {
                 self.file = None;
-                self.lost |= self.dirty;
+                self.losses += u64::from(self.dirty);
                 return Err(error);
             }
             let segment = self.segments.back_mut().expect("an open file has its segment");
@@ -177,7 +180,7 @@ impl Wal {
     /// Makes everything written durable. After an error the caller must make it durable elsewhere and say so with
     /// [`Wal::forgive`]: the file is given up.
     pub fn sync(&mut self) -> io::Result<()> {
-        if self.lost {
+        if self.is_lossy() {
             return Err(io::Error::other("un-synced records were given up"));
         }
         if !std::mem::take(&mut self.dirty) {
@@ -189,19 +192,27 @@ impl Wal {
         };
         if outcome.is_err() {
             self.file = None;
-            self.lost = true;
+            self.losses += 1;
         }
         outcome
     }
 
     pub fn is_dirty(&self) -> bool {
-        self.dirty || self.lost
+        self.dirty || self.is_lossy()
     }
 
-    /// What was lost is in blocks.
-    pub fn forgive(&mut self) {
-        self.lost = false;
-        self.dirty = self.file.is_some();
+    fn is_lossy(&self) -> bool {
+        self.losses > self.mended
+    }
+
+    pub fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// What the first so many losses gave up is in blocks.
+    pub fn forgive(&mut self, losses: u64) {
+        self.mended = self.mended.max(losses);
+        self.dirty |= self.file.is_some();
     }
 
     /// Removes segments that hold only records before `seq`; the last one always stays: its name keeps the numbers going.
