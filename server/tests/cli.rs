@@ -38,3 +38,25 @@ async fn an_account_disabled_by_the_command_line_loses_its_sockets() {
     server.log("sample", &numbered(1..2));
     assert_eq!(others.read(1).await.entries.len(), 1, "others go on");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_set_by_the_command_line_ends_what_shows_more() {
+    let (server, admin) = TestServer::admin().await;
+    server.numbered(&admin, "shop", 1).await;
+    server.user_add("ada", Role::Developer).await;
+    let ada = server.signed_in("ada").await;
+    let paths = ["/ws/logs", "/ws/logs?query=%7Bservice%3D~%22.%2B%22%7D", "/loki/loki/api/v1/tail?query=%7Bservice%3D~%22.%2B%22%7D"];
+    let mut sockets = Vec::new();
+    for path in paths {
+        sockets.push(Socket::open(&ada, path).await);
+    }
+    process::run(server.dir(), &["user", "scope", "ada", "{service=\"shop\"}"], "");
+    for (path, socket) in paths.iter().zip(&mut sockets) {
+        assert_eq!(socket.closed(REVOKED_WITHIN).await, 4401, "{path}");
+    }
+    // Within the scope they stay.
+    let mut again = Socket::open(&ada, "/ws/logs?tail=0").await;
+    tokio::time::sleep(REVOKED_WITHIN).await;
+    server.log("shop", &numbered(1..2));
+    assert_eq!(again.read(1).await.entries.len(), 1);
+}

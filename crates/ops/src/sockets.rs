@@ -11,10 +11,7 @@ use std::{
 use model::Permission;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    cx::SignedIn,
-    source::{Store, StoreError},
-};
+use crate::cx::SignedIn;
 
 struct Open {
     user: SignedIn,
@@ -68,26 +65,20 @@ impl Sockets {
         self.end(|open| open.user.user_id == user_id && Some(open.user.session.as_str()) != except_session);
     }
 
-    /// Ends the sockets whose session or right is gone from the store: changes made by another process (the command
-    /// line, a second console on one database). Run every second by the server; free where no socket is open.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store does not answer; sockets then stay as they are.
-    pub async fn sweep(&self, store: &dyn Store, now: model::Timestamp) -> Result<(), StoreError> {
-        let mut sessions: Vec<String> =
-            self.open.lock().expect("no panic while held").values().map(|open| open.user.session.clone()).collect();
+    /// The sessions and tokens that have one open.
+    pub fn sessions(&self) -> Vec<String> {
+        let open = self.open.lock().expect("no panic while held");
+        let mut sessions: Vec<String> = open.values().map(|open| open.user.session.clone()).collect();
         sessions.sort_unstable();
         sessions.dedup();
-        for session in sessions {
-            let (owner, is_token) = match store.session_user(&session, now).await? {
-                Some(user) => (Some(user), false),
-                None => (store.token_user(&session, now).await?.map(|(_, owner)| owner), true),
-            };
-            let may = |open: &Open, role: model::Role| {
-                open.permission.is_none_or(|needed| role.may(needed) && (!is_token || open.user.may(needed)))
-            };
-            self.end(|open| open.user.session == session && !owner.as_ref().is_some_and(|owner| may(open, owner.role)));
-        }
-        Ok(())
+        sessions
+    }
+
+    /// Ends the sockets of a session whose holder, as the store has them now, may no longer have them or sees another part of the world.
+    pub fn keep(&self, session: &str, holder: Option<&SignedIn>) {
+        let may = |open: &Open, holder: &SignedIn| {
+            holder.scope == open.user.scope && open.permission.is_none_or(|needed| holder.may(needed) && open.user.may(needed))
+        };
+        self.end(|open| open.user.session == session && !holder.is_some_and(|holder| may(open, holder)));
     }
 }

@@ -63,11 +63,16 @@ impl Ops {
         })
     }
 
-    /// Ends sockets whose session is gone; see [`crate::Sockets::sweep`].
+    /// Ends the sockets whose session, right or scope is another one in the store: changes made by another process (the command line, a second
+    /// console on one database). Run every second by the server; free where no socket is open.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`]; sockets then stay as they are.
     pub async fn sweep_sockets(&self, now: Timestamp) -> Result<(), Error> {
-        Ok(self.sockets.sweep(&*self.store, now).await?)
+        for session in self.sockets.sessions() {
+            let holder = self.accounts.holder(&session, now).await?;
+            self.sockets.keep(&session, holder.as_ref());
+        }
+        Ok(())
     }
 }

@@ -140,14 +140,26 @@ impl Accounts {
         if token.last_used.is_none_or(|at| now.0 - at.0 >= USED_EVERY_NS) {
             self.store.token_used(&token.key, now).await?;
         }
-        // What the owner has lost since is lost to the token.
+        Ok(Some(self.token_holder(token, user)))
+    }
+
+    /// Who has this session or token now; `None` where it is gone.
+    pub(crate) async fn holder(&self, key: &str, now: Timestamp) -> Result<Option<SignedIn>, Error> {
+        if let Some(holder) = self.session(key, now, now).await? {
+            return Ok(Some(holder));
+        }
+        Ok(self.store.token_user(key, now).await?.map(|(token, user)| self.token_holder(token, user)))
+    }
+
+    /// What the owner has lost since is lost to the token.
+    fn token_holder(&self, token: StoredToken, user: User) -> SignedIn {
         let read = |text: &str| self.scope_of(text);
         let scope = match (user.scope.as_deref().map(read), token.scope.as_deref().map(read)) {
             (Some(owner), Some(own)) => Some(Arc::new(owner.and(&own))),
             (owner, own) => owner.or(own),
         };
         let grants = token.permissions.into_iter().filter(|one| may_give(user.role, *one)).collect();
-        Ok(Some(SignedIn {
+        SignedIn {
             user_id: user.id,
             username: user.username,
             role: user.role,
@@ -155,7 +167,7 @@ impl Accounts {
             signed_in: token.created,
             grants: Some(grants),
             scope,
-        }))
+        }
     }
 
     async fn token_owner(&self, cx: &OpCtx, owner: Option<&str>) -> Result<User, Error> {
