@@ -1,6 +1,6 @@
 //! Loki's tail: lines of a query over a WebSocket, as they come.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use axum::{
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
@@ -15,7 +15,8 @@ use ops::{
     source::engine::{TailItem, Tailed},
 };
 use serde_json::{Value, json};
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{Call, Failure, Upgrade, answer::streams};
 use crate::http::ws::{WRITE_TIMEOUT, close};
@@ -27,6 +28,8 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// Lines of one frame.
 const FRAME_LINES: usize = 100;
 const MAX_DELAY_S: usize = 5;
+/// Batches that may wait for their time; the others wait where they come from.
+const WAITING: usize = 256;
 
 pub async fn open(call: Call, upgrade: Upgrade) -> Result<Response, Failure> {
     let user = call.cx.require(Action::LogsTail)?.clone();
@@ -53,56 +56,87 @@ pub async fn open(call: Call, upgrade: Upgrade) -> Result<Response, Failure> {
     Ok(upgrade.max_message_size(4_096).max_write_buffer_size(4 << 20).on_upgrade(move |socket| async move {
         let _open = call.state.metrics.socket("loki_tail");
         let closing = call.state.closing.clone();
-        run(socket, tailed, &guard, &closing, flags, Duration::from_secs(delay as u64)).await;
+        run(socket, tailed, Ends { guard: &guard, closing: &closing }, flags, Duration::from_secs(delay as u64)).await;
     }))
 }
 
-async fn run(
-    mut socket: WebSocket,
-    mut tailed: Tailed,
-    guard: &SocketGuard,
-    closing: &tokio_util::sync::CancellationToken,
-    flags: Option<Vec<String>>,
-    delay: Duration,
-) {
+/// Why a tail ends: the close frame, where there is somebody to read it.
+type Ending = Option<(u16, &'static str)>;
+
+/// What ends a tail from our side.
+struct Ends<'a> {
+    guard: &'a SocketGuard,
+    closing: &'a CancellationToken,
+}
+
+impl Ends<'_> {
+    async fn reached(&self) -> Ending {
+        tokio::select! {
+            biased;
+            () = self.guard.cancel.cancelled() => Some((close::SESSION_ENDED, "the session ended")),
+            () = self.closing.cancelled() => Some((close::RESTARTING, "the console is restarting")),
+        }
+    }
+
+    /// Nothing goes out any more once the tail has ended, however slowly it is read.
+    async fn send(&self, socket: &mut WebSocket, message: Message) -> Result<(), Ending> {
+        tokio::select! {
+            biased;
+            ending = self.reached() => Err(ending),
+            sent = timeout(WRITE_TIMEOUT, socket.send(message)) => match sent {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(None),
+                Err(_) => Err(Some((close::TOO_SLOW, "nothing was read for 30 seconds"))),
+            },
+        }
+    }
+}
+
+/// Each batch goes out `delay` after it came: late lines of other streams may still come before it.
+async fn run(mut socket: WebSocket, mut tailed: Tailed, ends: Ends<'_>, flags: Option<Vec<String>>, delay: Duration) {
     let mut ping = interval(PING_EVERY);
     ping.tick().await;
     let over = tokio::time::sleep(LONGEST);
     tokio::pin!(over);
     let mut dropped = Vec::new();
+    // `None` is the tail's end.
+    let mut waiting: VecDeque<(Instant, Option<TailItem>)> = VecDeque::new();
     let ending = 'open: loop {
-        let item = tokio::select! {
+        let is_over = waiting.back().is_some_and(|(_, item)| item.is_none());
+        let due = waiting.front().map(|(due, _)| *due);
+        tokio::select! {
             biased;
-            () = guard.cancel.cancelled() => break Some((close::SESSION_ENDED, "the session ended")),
-            () = closing.cancelled() => break Some((close::RESTARTING, "the console is restarting")),
+            ending = ends.reached() => break ending,
             () = &mut over => break Some((1000, "reached tail max duration limit")),
-            incoming = socket.recv() => match incoming {
-                None | Some(Err(_) | Ok(Message::Close(_))) => break None,
-                Some(Ok(_)) => continue,
-            },
-            item = tailed.recv() => item,
-            _ = ping.tick() => {
-                match timeout(WRITE_TIMEOUT, socket.send(Message::Ping(bytes::Bytes::new()))).await {
-                    Ok(Ok(())) => continue,
-                    _ => break None,
+            incoming = socket.recv() => {
+                if matches!(incoming, None | Some(Err(_) | Ok(Message::Close(_)))) {
+                    break None;
                 }
+                continue;
             }
-        };
-        match item {
+            _ = ping.tick() => {
+                if let Err(ending) = ends.send(&mut socket, Message::Ping(bytes::Bytes::new())).await {
+                    break ending;
+                }
+                continue;
+            }
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            item = tailed.recv(), if !is_over && waiting.len() < WAITING => {
+                waiting.push_back((Instant::now() + delay, item));
+                continue;
+            }
+        }
+        match waiting.pop_front().and_then(|(_, item)| item) {
             None => break Some((1011, "the tail ended")),
             Some(TailItem::Failed(_)) => break Some((1011, "the query failed")),
             Some(TailItem::Dropped { from, to, .. }) => {
                 dropped.extend([from, to].map(|at| json!({ "labels": {}, "timestamp": at.to_string() })));
             }
             Some(TailItem::Rows(rows)) => {
-                // Late lines of other streams may still come before these.
-                tokio::time::sleep(delay).await;
                 for rows in rows.chunks(FRAME_LINES) {
                     let frame = frame(rows, std::mem::take(&mut dropped), flags.as_deref());
-                    match timeout(WRITE_TIMEOUT, socket.send(Message::Text(frame.to_string().into()))).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) => break 'open None,
-                        Err(_) => break 'open Some((close::TOO_SLOW, "nothing was read for 30 seconds")),
+                    if let Err(ending) = ends.send(&mut socket, Message::Text(frame.to_string().into())).await {
+                        break 'open ending;
                     }
                 }
             }
