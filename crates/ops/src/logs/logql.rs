@@ -28,6 +28,8 @@ use crate::{
 /// Steps of a histogram and points of a series, at most.
 const MAX_STEPS: i64 = 500;
 const MAX_POINTS: i64 = 11_000;
+/// It must be nanoseconds, too.
+const MAX_STEP_MS: i64 = i64::MAX / 1_000_000;
 
 /// A log query.
 ///
@@ -241,7 +243,7 @@ impl Ops {
         let (start, end) = (query.range.start.0, query.range.end.0.min(cx.now.0));
         let span_ms = ((end - start) / 1_000_000).max(1);
         let step_ms = step_ms.unwrap_or_else(|| round_up(span_ms / 240));
-        if step_ms < 1 || span_ms / step_ms > MAX_POINTS {
+        if !(1..=MAX_STEP_MS).contains(&step_ms) || span_ms / step_ms > MAX_POINTS {
             return Err(Error::bad_input("step", format!("it must be positive and give at most {MAX_POINTS} points")));
         }
         let params = RangeParams { start, end, step: step_ms * 1_000_000 };
@@ -358,7 +360,7 @@ pub(super) fn round_up(ms: i64) -> i64 {
 /// [`Error::BadInput`] for a given one that is not positive or makes too many.
 pub(super) fn histogram_step(span_ms: i64, given: Option<i64>) -> Result<i64, Error> {
     let step_ms = given.unwrap_or_else(|| round_up(span_ms / 120));
-    if step_ms < 1 || span_ms / step_ms > MAX_STEPS {
+    if !(1..=MAX_STEP_MS).contains(&step_ms) || span_ms / step_ms > MAX_STEPS {
         return Err(Error::bad_input("step", format!("it must be positive and give at most {MAX_STEPS} steps")));
     }
     Ok(step_ms)

@@ -47,6 +47,8 @@ use crate::{
 const PAGE_BUDGET: Duration = Duration::from_secs(8);
 /// Queries at a time; more wait for their turn. Each holds a few megabytes.
 const QUERIES: usize = 16;
+/// Exports at a time, beside them.
+const EXPORTS: usize = 8;
 
 /// The engine. Cheap to share.
 pub struct Embedded {
@@ -55,6 +57,7 @@ pub struct Embedded {
     hub: Arc<Hub>,
     cores: Cores,
     turns: Semaphore,
+    exports: Semaphore,
     clock: Clock,
     limits: logpush::Limits,
     /// What the store set right when it opened; empty where all was well.
@@ -96,6 +99,7 @@ impl Embedded {
             hub,
             cores: Cores::new(std::thread::available_parallelism().map_or(1, usize::from)),
             turns: Semaphore::new(QUERIES),
+            exports: Semaphore::new(EXPORTS),
             clock,
             limits: logpush::Limits { max_age_ns: config.max_age_ns, max_ahead_ns: config.max_ahead_ns, ..logpush::Limits::default() },
             recovered,
@@ -129,7 +133,20 @@ impl Embedded {
 
     /// A turn and a blocking thread for one query; what is asked there is told to stop when nobody waits any more.
     async fn run<T: Send + 'static>(self: &Arc<Self>, job: impl FnOnce(&Self, &Dropped) -> T + Send + 'static) -> T {
-        let _turn = self.turns.acquire().await.expect("never closed");
+        self.take_turn(&self.turns, job).await
+    }
+
+    /// As [`Embedded::run`], in a queue of its own: an export goes as fast as it is read, and no query waits for that.
+    async fn run_export<T: Send + 'static>(self: &Arc<Self>, job: impl FnOnce(&Self, &Dropped) -> T + Send + 'static) -> T {
+        self.take_turn(&self.exports, job).await
+    }
+
+    async fn take_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        turns: &Semaphore,
+        job: impl FnOnce(&Self, &Dropped) -> T + Send + 'static,
+    ) -> T {
+        let _turn = turns.acquire().await.expect("never closed");
         let dropped = Dropped::default();
         let _guard = dropped.guard();
         let engine = self.clone();

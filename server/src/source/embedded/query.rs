@@ -1,6 +1,7 @@
 //! LogQL over the store.
 
 use std::{
+    collections::HashMap,
     ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,7 +21,10 @@ use ops::source::{
     LogSource,
     engine::{How, LogEngine, Mined, PatternParams, PushBody, Pushed, QueryError, Ran, Rows, StreamVolume, TailItem, Tailed},
 };
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::sync::{
+    broadcast::error::RecvError,
+    mpsc::{self, error::SendTimeoutError},
+};
 
 use super::{Embedded, EmbeddedLogs, feed::Fresh, search::Dropped};
 use crate::source::patterns::Miner;
@@ -34,6 +38,8 @@ const ROWS_AT_ONCE: usize = 500;
 /// Lines of each span that patterns are learned from. About 20 MB while they are learned.
 const MINED_LINES: usize = 100_000;
 const BATCHES: usize = 8;
+/// An export of which nothing was read for so long gives its turn to another.
+const UNREAD: Duration = Duration::from_secs(120);
 
 impl Embedded {
     /// Runs `job` with the engine over the store.
@@ -86,26 +92,42 @@ impl LogEngine for EmbeddedEngine {
 
     async fn rows(&self, log: &LogExpr, params: LogParams, how: How) -> Result<Rows, QueryError> {
         let (sender, rows) = mpsc::channel(BATCHES);
-        let (log, engine) = (log.clone(), self.0.clone());
+        let (log, engine, runtime) = (log.clone(), self.0.clone(), tokio::runtime::Handle::current());
         tokio::spawn(async move {
+            let out = sender.clone();
             let job = move |engine: &Embedded, dropped: &Dropped| {
-                let mut batch = Vec::new();
+                let (mut batch, mut unread) = (Vec::new(), false);
+                let mut send = |rows| {
+                    let sent = runtime.block_on(out.send_timeout(Ok(rows), UNREAD));
+                    unread |= matches!(sent, Err(SendTimeoutError::Timeout(_)));
+                    sent.is_ok()
+                };
                 let ran = engine.with(dropped, how, EXPORT_TIMEOUT, |run| {
                     let mut sink = |row| {
                         batch.push(row);
-                        let sent = batch.len() < ROWS_AT_ONCE || sender.blocking_send(Ok(std::mem::take(&mut batch))).is_ok();
-                        if sent { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                        let goes_on = batch.len() < ROWS_AT_ONCE || send(std::mem::take(&mut batch));
+                        if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                     };
                     run.logs_each(&log, &params, &mut sink).map(|warnings| ((), warnings))
                 });
                 if !batch.is_empty() {
-                    drop(sender.blocking_send(Ok(batch)));
+                    send(batch);
                 }
-                if let Err(error) = ran {
-                    drop(sender.blocking_send(Err(error)));
+                if unread {
+                    Err(QueryError::Refused { status: 504, message: format!("nothing was read for {} s", UNREAD.as_secs()) })
+                } else {
+                    ran.map(drop)
                 }
             };
-            engine.run(job).await;
+            let ran = tokio::select! {
+                // Who goes away ends the query, also one that finds nothing.
+                () = sender.closed() => return,
+                ran = engine.run_export(job) => ran,
+            };
+            if let Err(error) = ran {
+                // It waits here for its reader, and takes nobody's turn.
+                drop(sender.send(Err(error)).await);
+            }
         });
         Ok(rows)
     }
@@ -179,10 +201,16 @@ impl LogEngine for EmbeddedEngine {
         if sets.is_empty() {
             sets.push(Vec::new());
         }
-        let mut streams: Vec<Arc<StreamRef>> = sets.iter().flat_map(|set| self.0.store.series(set, start, end)).collect();
-        streams.sort_by(|a, b| a.labels.cmp(&b.labels));
-        streams.dedup_by(|a, b| a.hash == b.hash);
-        Ok(streams)
+        let job = move |engine: &Embedded, dropped: &Dropped| {
+            let mut streams = HashMap::new();
+            for set in sets.iter().take_while(|_| !dropped.is()) {
+                streams.extend(engine.store.series(set, start, end).into_iter().map(|stream| (stream.hash, stream)));
+            }
+            let mut streams: Vec<Arc<StreamRef>> = streams.into_values().collect();
+            streams.sort_by(|a, b| a.labels.cmp(&b.labels));
+            streams
+        };
+        Ok(self.0.run(job).await)
     }
 
     async fn volumes(&self, selector: &Selector, start: i64, end: i64) -> Result<Vec<StreamVolume>, QueryError> {

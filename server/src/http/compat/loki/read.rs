@@ -1,6 +1,6 @@
 //! Loki's reading endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -22,6 +22,9 @@ use super::{
 
 /// Loki's default of `max_entries_limit_per_query`.
 const MAX_ENTRIES: usize = 5_000;
+/// `match[]` of one request.
+const MAX_SELECTORS: usize = 100;
+const MAX_TARGETS: usize = 100;
 /// Loki's default of `max_query_length`, which a longer retention lengthens.
 const MAX_RANGE_NS: i64 = 721 * 3_600 * model::time::NANOS_PER_SEC;
 
@@ -148,6 +151,9 @@ async fn series(call: &Call) -> Result<Response, Failure> {
     let span = span(call)?;
     let texts: Vec<&str> =
         call.params.all("match[]").chain(call.params.all("match")).filter(|text| !matches!(text.trim(), "" | "{}")).collect();
+    if texts.len() > MAX_SELECTORS {
+        return Err(format!("{} of match[] were given; at most {MAX_SELECTORS} are allowed", texts.len()).into());
+    }
     let selectors = texts.into_iter().map(syntax::parse_selector).collect::<Result<Vec<_>, _>>()?;
     let series = call.state.ops.log_series(&call.cx, &selectors, span).await?;
     Ok(answer(&json!({ "status": "success", "data": series })))
@@ -168,9 +174,13 @@ async fn index_stats(call: &Call) -> Result<Response, Failure> {
 }
 
 /// The labels by which volumes are told apart: those asked for, else those that the selector names.
-fn targets(call: &Call, selector: &Selector) -> Vec<String> {
-    let asked: Vec<String> = call.params.get("targetLabels").split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    if asked.is_empty() { selector.matchers.iter().map(|matcher| matcher.name.clone()).collect() } else { asked }
+fn targets(call: &Call, selector: &Selector) -> Result<Vec<String>, Failure> {
+    let asked: BTreeSet<&str> = call.params.get("targetLabels").split(',').filter(|name| !name.is_empty()).collect();
+    if asked.len() > MAX_TARGETS {
+        return Err(format!("targetLabels has {} names; at most {MAX_TARGETS} are allowed", asked.len()).into());
+    }
+    let named = || selector.matchers.iter().map(|matcher| matcher.name.clone()).collect();
+    Ok(if asked.is_empty() { named() } else { asked.into_iter().map(str::to_owned).collect() })
 }
 
 /// The names under which a stream's bytes count: its values of the target labels, or each of its labels by itself.
@@ -192,7 +202,7 @@ async fn volume(call: &Call) -> Result<Response, Failure> {
     let (selector, span) = (needed(call)?, span(call)?);
     let limit = call.params.count("limit", 100)?;
     let by_label = aggregate_by_label(call)?;
-    let targets = targets(call, &selector);
+    let targets = targets(call, &selector)?;
     let mut bytes: BTreeMap<Vec<(String, String)>, u64> = BTreeMap::new();
     for volume in call.state.ops.log_volumes(&call.cx, &selector, span).await? {
         for name in names(&volume.stream.labels, &targets, by_label) {
@@ -221,7 +231,7 @@ async fn volume_range(call: &Call) -> Result<Response, Failure> {
     let step = call.params.step(span.start, span.end)?;
     let limit = call.params.count("limit", 100)?;
     let by_label = aggregate_by_label(call)?;
-    let targets = targets(call, &selector);
+    let targets = targets(call, &selector)?;
     let first = span.start.saturating_sub(span.start.rem_euclid(step)).saturating_add(step);
     let params = RangeParams { start: first, end: span.end, step };
     let labels = if by_label { call.state.ops.log_label_names(&call.cx, std::slice::from_ref(&selector), span).await? } else { targets };
