@@ -1,7 +1,10 @@
 //! The labels of one row: those of its stream, its structured metadata and what parsers found. One set is reused for all
 //! rows of a worker: names and values lie in one buffer that is cut back for each row. Knows nothing of queries.
 
-use std::ops::Range;
+use std::{
+    hash::{BuildHasher, RandomState},
+    ops::Range,
+};
 
 use crate::read::StreamRef;
 
@@ -17,6 +20,9 @@ pub const EXTRACTED: &str = "_extracted";
 const MAX_TEXT: usize = 32 << 20;
 /// What the buffer may keep from one row to the next.
 const KEEP_TEXT: usize = 1 << 20;
+
+/// Labels of a row up to which looking at each is as fast as an index.
+const MANY: usize = 64;
 
 /// Where a label comes from. In a clash a stream's label keeps its name before metadata, and metadata before a parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +51,83 @@ pub struct LabelSet {
     hidden: Vec<bool>,
     any_hidden: bool,
     row: Vec<Item>,
+    index: Index,
     error: Option<&'static str>,
     details: String,
+    /// What the templates of this row cost so far; they share one bound.
+    pub(crate) template_steps: usize,
+}
+
+/// Finds the labels of a row that has many: chains of places in it. Names come from the lines, so the hash has a secret key.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    key: RandomState,
+    /// Of each chain its first place. Empty where the row has few labels, or where there is no index yet.
+    heads: Vec<u32>,
+    /// Of each place the next in its chain.
+    next: Vec<u32>,
+}
+
+/// The end of a chain.
+const NOWHERE: u32 = u32::MAX;
+
+impl Index {
+    fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.next.clear();
+    }
+
+    fn chain(&self, name: &str) -> usize {
+        // The number of chains is a power of two.
+        self.key.hash_one(name) as usize & (self.heads.len() - 1)
+    }
+
+    /// Places with the hash of this name, in no order.
+    fn places(&self, name: &str) -> impl Iterator<Item = usize> {
+        let mut at = self.heads[self.chain(name)];
+        std::iter::from_fn(move || {
+            let place = at as usize;
+            at = *self.next.get(place)?;
+            Some(place)
+        })
+    }
+
+    /// The next place of the row has this name.
+    fn push(&mut self, name: &str) {
+        let chain = self.chain(name);
+        let place = u32::try_from(self.next.len()).unwrap_or(NOWHERE);
+        self.next.push(std::mem::replace(&mut self.heads[chain], place));
+    }
+
+    /// As `swap_remove` at this place, of a label of this name; `last` is the name at the last place.
+    fn swap_remove(&mut self, at: usize, name: &str, last: &str) {
+        let behind = self.next[at];
+        *self.link(at, name) = behind;
+        let last_at = self.next.len() - 1;
+        if at != last_at {
+            *self.link(last_at, last) = u32::try_from(at).unwrap_or(NOWHERE);
+        }
+        self.next.swap_remove(at);
+    }
+
+    /// What leads to this place.
+    fn link(&mut self, at: usize, name: &str) -> &mut u32 {
+        let chain = self.chain(name);
+        let mut before = None;
+        let mut place = self.heads[chain] as usize;
+        while place != at && place < self.next.len() {
+            before = Some(place);
+            place = self.next[place] as usize;
+        }
+        match before {
+            Some(before) => &mut self.next[before],
+            None => &mut self.heads[chain],
+        }
+    }
 }
 
 impl LabelSet {
@@ -73,6 +154,8 @@ impl LabelSet {
             self.text.shrink_to(KEEP_TEXT);
         }
         self.row.clear();
+        self.index.clear();
+        self.template_steps = 0;
         if self.any_hidden {
             self.hidden.fill(false);
             self.any_hidden = false;
@@ -91,8 +174,8 @@ impl LabelSet {
 
     pub fn get(&self, name: &str) -> Option<&str> {
         let tag = tag(name);
-        if let Some(item) = self.row.iter().find(|item| item.tag == tag && self.name(item) == name) {
-            return Some(self.value(item));
+        if let Some(at) = self.row_at(name, tag) {
+            return Some(self.value(&self.row[at]));
         }
         if let Some(at) = self.stream_at(name, tag) {
             return (!self.hidden[at]).then(|| self.value(&self.stream[at]));
@@ -192,15 +275,12 @@ impl LabelSet {
 
     /// Whether a parsed label of this name would need a suffix.
     pub fn is_taken(&self, name: &str) -> bool {
-        self.stream_has(name) || name == ERROR || name == ERROR_DETAILS || {
-            let tag = tag(name);
-            self.row.iter().any(|item| item.tag == tag && item.category == Category::Metadata && self.name(item) == name)
-        }
+        let is_metadata = |at: usize| self.row[at].category == Category::Metadata;
+        self.stream_has(name) || name == ERROR || name == ERROR_DETAILS || self.find(name, tag(name), is_metadata).is_some()
     }
 
     fn extract_free(&mut self, name: &str, value: &str) -> bool {
-        let tag = tag(name);
-        let new = !self.row.iter().any(|item| item.tag == tag && self.name(item) == name);
+        let new = self.row_at(name, tag(name)).is_none();
         if new {
             self.push(name, value, Category::Parsed);
         }
@@ -216,7 +296,7 @@ impl LabelSet {
     /// Gives a label another name and leaves its category; does nothing where it is absent.
     pub fn rename(&mut self, from: &str, to: &str) {
         let from_tag = tag(from);
-        let found = self.row.iter().find(|item| item.tag == from_tag && self.name(item) == from).cloned().or_else(|| {
+        let found = self.row_at(from, from_tag).map(|at| self.row[at].clone()).or_else(|| {
             let at = self.stream_at(from, from_tag)?;
             (!self.hidden[at]).then(|| self.stream[at].clone())
         });
@@ -229,13 +309,17 @@ impl LabelSet {
         if let Some(name) = self.add(to) {
             item.name = name;
             item.tag = tag(to);
-            self.row.push(item);
+            self.append(item);
         }
     }
 
     pub fn remove(&mut self, name: &str) {
         let tag = tag(name);
-        if let Some(at) = self.row.iter().position(|item| item.tag == tag && self.name(item) == name) {
+        if let Some(at) = self.row_at(name, tag) {
+            if !self.index.is_empty() {
+                let last = self.row.last().map_or("", |item| slice(&self.text, &item.name));
+                self.index.swap_remove(at, name, last);
+            }
             self.row.swap_remove(at);
         }
         if let Some(at) = self.stream_at(name, tag) {
@@ -254,11 +338,13 @@ impl LabelSet {
             }
         }
         row.retain(|item| keep(slice(text, &item.name), slice(text, &item.value)));
+        self.reindex();
     }
 
     /// Forgets what was parsed since [`Self::begin`] (as long as nothing but parsers touched the row), and the error.
     pub(crate) fn forget_parsed(&mut self) {
         self.row.retain(|item| item.category == Category::Metadata);
+        self.reindex();
         self.clear_error();
     }
 
@@ -280,6 +366,44 @@ impl LabelSet {
         self.stream.iter().position(|item| item.tag == tag && self.name(item) == name)
     }
 
+    /// The first label of the row with this name.
+    fn row_at(&self, name: &str, tag: u64) -> Option<usize> {
+        self.find(name, tag, |_| true)
+    }
+
+    fn find(&self, name: &str, tag: u64, is_wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        let is_it = |at: usize| {
+            let item = &self.row[at];
+            item.tag == tag && self.name(item) == name && is_wanted(at)
+        };
+        if self.index.is_empty() {
+            (0..self.row.len()).find(|&at| is_it(at))
+        } else {
+            self.index.places(name).filter(|&at| is_it(at)).min()
+        }
+    }
+
+    fn append(&mut self, item: Item) {
+        self.row.push(item);
+        if self.row.len() > self.index.heads.len().max(MANY) {
+            self.reindex();
+        } else if !self.index.is_empty()
+            && let Some(item) = self.row.last()
+        {
+            self.index.push(slice(&self.text, &item.name));
+        }
+    }
+
+    /// With room for as many labels again.
+    fn reindex(&mut self) {
+        let Self { text, row, index, .. } = self;
+        index.clear();
+        if row.len() > MANY {
+            index.heads.resize(2 * row.len().next_power_of_two(), NOWHERE);
+            row.iter().for_each(|item| index.push(slice(text, &item.name)));
+        }
+    }
+
     fn pair(&self, item: &Item) -> (&str, &str) {
         (self.name(item), self.value(item))
     }
@@ -294,7 +418,7 @@ impl LabelSet {
 
     fn push(&mut self, name: &str, value: &str, category: Category) {
         if let Some(item) = self.store(name, value, category) {
-            self.row.push(item);
+            self.append(item);
         }
     }
 
@@ -412,5 +536,53 @@ mod tests {
         b.remove("x");
         b.extract("x", "1");
         assert_eq!(a.hash_without(&[]), b.hash_without(&[]), "in any order");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_index_changes_no_result(
+            edits in proptest::collection::vec((0_u8..12, 0_usize..150, 0_usize..150), 0..400),
+            metadata in proptest::collection::vec(0_usize..150, 0..90),
+        ) {
+            let names: Vec<String> = (0..150).map(|n| if n % 3 == 0 { format!("label_{n}") } else { format!("l{n}") }).collect();
+            let metadata: Vec<(&str, &str)> = metadata.iter().map(|&n| (names[n].as_str(), "m")).collect();
+            let (mut labels, mut linear) = (set(&metadata), set(&metadata));
+            for (step, (edit, one, other)) in edits.into_iter().enumerate() {
+                let (one, other, value) = (names[one].as_str(), names[other].as_str(), step.to_string());
+                // Without its index a set looks at each label.
+                linear.index.clear();
+                for set in [&mut labels, &mut linear] {
+                    match edit {
+                        0 => set.remove(one),
+                        1 => set.rename(one, other),
+                        2 => set.set(one, &value, Category::Parsed),
+                        3 if step % 16 == 0 => set.retain(|name, _| !name.ends_with(&one[one.len() - 1..])),
+                        4 if step % 64 == 0 => set.forget_parsed(),
+                        _ => {
+                            set.extract(one, &value);
+                        }
+                    }
+                }
+                linear.index.clear();
+                proptest::prop_assert_eq!((labels.get(one), labels.get(other)), (linear.get(one), linear.get(other)));
+                proptest::prop_assert_eq!((labels.is_taken(one), labels.is_taken(other)), (linear.is_taken(one), linear.is_taken(other)));
+                proptest::prop_assert!(labels.each().eq(linear.each()), "after {edit} {one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_of_many_labels_finds_each_without_looking_at_all() {
+        let mut labels = set(&[]);
+        for _ in 0..2 {
+            for n in 0..26_000 {
+                labels.extract(&format!("f{n}"), "v");
+            }
+        }
+        assert_eq!((labels.each().count(), labels.get("f25999"), labels.get("f26000")), (26_002, Some("v"), None));
+        let longest = (0..26_000).map(|n| labels.index.places(&format!("f{n}")).count()).max();
+        assert!(longest.is_some_and(|longest| longest < 20), "{longest:?}");
+        labels.begin(&[]);
+        assert!(labels.index.is_empty(), "a row of few labels needs none");
     }
 }

@@ -1,6 +1,9 @@
 //! `line_format` and `label_format`: rows rewritten by templates.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    cell::{Cell, OnceCell},
+};
 
 use super::CompileError;
 use crate::{
@@ -90,8 +93,18 @@ impl LabelFormat {
 }
 
 fn render(template: &Template, line: &str, at_ns: i64, now_ns: i64, labels: &mut LabelSet, out: &mut String) -> bool {
-    let context = Context { line, at_ns, now_ns, get: &|name| labels.get(name).map(Cow::Borrowed) };
-    let failed = template.render(&context, out).err();
+    let (failed, steps) = {
+        let all = || {
+            let mut pairs = labels.merged();
+            pairs.dedup_by_key(|(name, _)| *name);
+            pairs
+        };
+        let steps = Cell::new(labels.template_steps);
+        let get = |name: &str| labels.get(name).map(Cow::Borrowed);
+        let context = Context { line, at_ns, now_ns, get: &get, all: &all, map: OnceCell::new(), steps };
+        (template.render(&context, out).err(), context.steps.get())
+    };
+    labels.template_steps = steps;
     if let Some(error) = &failed {
         labels.set_error(FORMAT_ERROR, &error.to_string());
     }
@@ -123,6 +136,29 @@ mod tests {
         assert!(format.run("x", 0, &mut labels(), &mut out));
         assert_eq!(out, "GET -> 200");
         assert!(LineFormat::compile("{{.x", Span::default(), 0).is_err());
+    }
+
+    #[test]
+    fn the_map_of_labels_has_the_error_and_each_name_once() {
+        let (mut labels, mut out) = (labels(), String::new());
+        labels.set_error("JSONParserErr", "");
+        let format = LineFormat::compile("{{ . }}{{ len . }}", Span::default(), 0).unwrap();
+        assert!(format.run("x", 0, &mut labels, &mut out));
+        assert_eq!(out, "map[__error__:JSONParserErr method:GET status:200]3");
+    }
+
+    #[test]
+    fn the_formats_of_a_row_share_their_bound() {
+        let text = FormatValue::Template("{{ $x := repeat 1000000 \"a\" }}{{ len $x }}".into());
+        let format = |target: usize| Ast { span: Span::default(), target: format!("t{target}"), value: text.clone() };
+        let mut formats = LabelFormat::compile(&(0..50).map(format).collect::<Vec<_>>(), 0).unwrap();
+        let mut labels = labels();
+        for _ in 0..2 {
+            formats.run("", 0, &mut labels);
+            assert!(labels.error_details().contains("takes more than"), "{}", labels.error_details());
+            assert_eq!((labels.get("t0"), labels.get("t49")), (Some("1000000"), None));
+            labels.begin(&[]);
+        }
     }
 
     #[test]

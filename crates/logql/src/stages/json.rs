@@ -198,6 +198,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_many_fields_gives_them_all() {
+        let fields: Vec<String> = (0..26_000).map(|n| format!("\"f{n}\":{n}")).collect();
+        let mut labels = LabelSet::default();
+        Json::new(Wanted::All).run(&format!("{{{0},{0}}}", fields.join(",")), &mut labels);
+        assert_eq!((labels.parsed().len(), labels.get("f25999"), labels.error()), (26_000, Some("25999"), None));
+    }
+
+    #[test]
     fn deep_lines_do_not_exhaust_the_stack() {
         check(None, &r#"{"a":"#.repeat(100_000), OBJECT);
         let deep = format!("{}1{},\"b\":2}}", r#"{"a":"#.repeat(50), "}".repeat(49));

@@ -30,10 +30,10 @@ impl Unwrapper {
         &self.label
     }
 
-    /// The row's value: a number, seconds or bytes. `None` drops the row: it lacks the label, or a filter behind `unwrap` does
-    /// not take it. A value that cannot be read gives 0 and sets the row's error.
+    /// The row's value: a number, seconds or bytes. `None` drops the row: it lacks the label (an empty one is none), or a filter
+    /// behind `unwrap` does not take it. A value that cannot be read gives 0 and sets the row's error.
     pub fn value(&self, labels: &mut LabelSet) -> Option<f64> {
-        let text = labels.get(&self.label)?;
+        let text = labels.get(&self.label).filter(|text| !text.is_empty())?;
         let value = match self.convert {
             None => convert::float(text),
             // Seconds, from whole nanoseconds, with one rounding.
@@ -65,9 +65,12 @@ mod tests {
             ("took", None, vec![no_error.clone()], None, Some(SAMPLE_ERROR)),
             ("amount", None, vec![no_error], Some(188.31), None),
             ("absent", None, vec![], None, None),
+            ("empty", None, vec![], None, None),
+            ("empty", Some(Convert::Duration), vec![], None, None),
+            ("empty", Some(Convert::Bytes), vec![], None, None),
         ] {
             let mut labels = LabelSet::default();
-            for (name, value) in [("amount", "188.31"), ("took", "990.0ms"), ("size", "1.5MB")] {
+            for (name, value) in [("amount", "188.31"), ("took", "990.0ms"), ("size", "1.5MB"), ("empty", "")] {
                 labels.extract(name, value);
             }
             let unwrap = Unwrap { span: Span::default(), label: label.into(), convert, filters };

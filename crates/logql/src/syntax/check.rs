@@ -18,6 +18,8 @@ type Result<T = ()> = std::result::Result<T, SyntaxError>;
 
 const NO_MATCHER: &str = "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For \
                           instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will";
+/// Patterns in all templates of a query; the parser counts the others.
+const MAX_TEMPLATE_REGEXES: usize = 128;
 /// Bytes a compiled pattern may take.
 const REGEX_BYTES: usize = 1 << 21;
 
@@ -26,13 +28,14 @@ const REGEX_BYTES: usize = 1 << 21;
 /// # Errors
 /// The first thing that prevents it, in Loki's words.
 pub fn check(expr: &Expr) -> Result {
+    let mut regexes = 0;
     match expr {
         Expr::Log(log) => {
-            stages(log)?;
+            stages(log, &mut regexes)?;
             selector(&log.selector)
         }
         Expr::Metric(metric) => {
-            each_metric(metric, &mut meaning)?;
+            each_metric(metric, &mut |metric| meaning(metric, &mut regexes))?;
             each_metric(metric, &mut |metric| match metric {
                 MetricExpr::Range(range) => selector(&range.log.selector),
                 _ => Ok(()),
@@ -55,10 +58,10 @@ fn each_metric(metric: &MetricExpr, each: &mut dyn FnMut(&MetricExpr) -> Result)
     each(metric)
 }
 
-fn meaning(metric: &MetricExpr) -> Result {
+fn meaning(metric: &MetricExpr, regexes: &mut usize) -> Result {
     match metric {
         MetricExpr::Range(range) => {
-            stages(&range.log)?;
+            stages(&range.log, regexes)?;
             range.unwrap.iter().flat_map(|unwrap| &unwrap.filters).try_for_each(label_filter)?;
             range_meaning(range)
         }
@@ -148,13 +151,21 @@ fn build(pattern: &str, translated: String) -> std::result::Result<Regex, String
     })
 }
 
-fn stages(log: &LogExpr) -> Result {
+fn stages(log: &LogExpr, regexes: &mut usize) -> Result {
     log.selector.matchers.iter().try_for_each(matcher)?;
-    log.stages.iter().try_for_each(stage)
+    log.stages.iter().try_for_each(|item| stage(item, regexes))
 }
 
-fn stage(stage: &Stage) -> Result {
+fn stage(stage: &Stage, regexes: &mut usize) -> Result {
     let span = stage.span;
+    let mut count = |template: &Template| {
+        *regexes += template.regexes();
+        if *regexes > MAX_TEMPLATE_REGEXES {
+            let message = format!("query has more than {MAX_TEMPLATE_REGEXES} regular expressions in templates");
+            return Err(SyntaxError::meaning(span, message));
+        }
+        Ok(())
+    };
     let in_stage = |error: String| Err(SyntaxError::meaning(span, format!("stage '{stage}' : {error}")));
     let plain = |error: String| Err(SyntaxError::meaning(span, error));
     match &stage.kind {
@@ -185,7 +196,7 @@ fn stage(stage: &Stage) -> Result {
         StageKind::Regexp(text) => regexp(text).or_else(|error| plain(format!("invalid regexp parser: {error}"))),
         StageKind::Label(filter) => label_filter(filter),
         StageKind::LineFormat(text) => match Template::parse(text, "line") {
-            Ok(_) => Ok(()),
+            Ok(template) => count(&template),
             Err(error) => in_stage(format!("invalid line template: {error}")),
         },
         StageKind::LabelFormat(formats) => {
@@ -201,7 +212,7 @@ fn stage(stage: &Stage) -> Result {
                 match &format.value {
                     FormatValue::Rename(_) => Ok(()),
                     FormatValue::Template(text) => match Template::parse(text, "label") {
-                        Ok(_) => Ok(()),
+                        Ok(template) => count(&template),
                         Err(error) => in_stage(format!("invalid template for label '{}': {error}", format.target)),
                     },
                 }

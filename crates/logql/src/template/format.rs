@@ -4,29 +4,50 @@ use std::fmt::Write as _;
 
 use super::{
     MAX_OUTPUT_BYTES,
+    strings::HEX,
     value::{Value, print_float},
 };
 
+/// What a number is printed with at most: Rust takes no more than 65535, Go would not round there either.
+const MAX_PRECISION: usize = 1000;
+
 /// Spaces between two neighbours of which neither is a text.
-pub fn print(args: &[Value<'_>]) -> String {
+///
+/// # Errors
+/// Where the result is beyond all bounds.
+pub fn print(args: &[Value<'_>]) -> Result<String, String> {
     let mut out = String::new();
     for (at, value) in args.iter().enumerate() {
         if at > 0 && !matches!(value, Value::Text(_)) && !matches!(args[at - 1], Value::Text(_)) {
             out.push(' ');
         }
         value.print(&mut out);
+        check(&out)?;
     }
-    out
+    Ok(out)
 }
 
-pub fn println(args: &[Value<'_>]) -> String {
+/// # Errors
+/// Where the result is beyond all bounds.
+pub fn println(args: &[Value<'_>]) -> Result<String, String> {
     let mut out = String::new();
     for (at, value) in args.iter().enumerate() {
         out.push_str(if at > 0 { " " } else { "" });
         value.print(&mut out);
+        check(&out)?;
     }
     out.push('\n');
-    out
+    Ok(out)
+}
+
+/// # Errors
+/// Where a text is beyond all bounds.
+pub fn check(text: &str) -> Result<(), String> {
+    if text.len() > MAX_OUTPUT_BYTES { Err(too_long()) } else { Ok(()) }
+}
+
+pub fn too_long() -> String {
+    format!("text is longer than {MAX_OUTPUT_BYTES} bytes")
 }
 
 #[derive(Default)]
@@ -61,15 +82,10 @@ pub fn printf(format: &str, args: &[Value<'_>]) -> Result<String, String> {
             }
         }
         rest = &rest[flags..];
-        spec.width = size(&mut rest, &mut args).unwrap_or(0);
+        spec.width = size(&mut rest, &mut args).unwrap_or(0).min(MAX_OUTPUT_BYTES);
         if let Some(tail) = rest.strip_prefix('.') {
             rest = tail;
-            spec.precision = Some(size(&mut rest, &mut args).unwrap_or(0));
-        }
-        if spec.width > MAX_OUTPUT_BYTES || spec.precision.is_some_and(|precision| precision > 1000 && spec.width < precision) {
-            // Go, too, refuses absurd widths; a precision that long only matters to numbers.
-            spec.precision = spec.precision.map(|precision| precision.min(1000));
-            spec.width = spec.width.min(MAX_OUTPUT_BYTES);
+            spec.precision = Some(size(&mut rest, &mut args).unwrap_or(0).min(MAX_OUTPUT_BYTES));
         }
         let Some(verb) = rest.chars().next() else {
             out.push_str("%!(NOVERB)");
@@ -86,14 +102,16 @@ pub fn printf(format: &str, args: &[Value<'_>]) -> Result<String, String> {
                 let _ = write!(out, "%!{verb}(MISSING)");
             }
         }
-        if out.len() > MAX_OUTPUT_BYTES {
-            return Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes"));
-        }
+        check(&out)?;
     }
     out.push_str(rest);
-    let extra: Vec<String> = args.map(|value| format!("{}={}", value.kind(), value.to_text())).collect();
-    if !extra.is_empty() {
-        let _ = write!(out, "%!(EXTRA {})", extra.join(", "));
+    for (at, value) in args.as_slice().iter().enumerate() {
+        let _ = write!(out, "{}{}=", if at > 0 { ", " } else { "%!(EXTRA " }, value.kind());
+        value.print(&mut out);
+        check(&out)?;
+    }
+    if !args.as_slice().is_empty() {
+        out.push(')');
     }
     Ok(out)
 }
@@ -126,14 +144,8 @@ fn one(out: &mut String, value: &Value<'_>, verb: char, spec: &Spec) {
         }
         ('q', Value::Text(text)) => crate::syntax::quote(text),
         ('q', Value::Int(code)) => format!("{:?}", u32::try_from(*code).ok().and_then(char::from_u32).unwrap_or('\u{fffd}')),
-        ('x', Value::Text(text)) => text.bytes().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }),
-        ('X', Value::Text(text)) => text.bytes().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02X}");
-            hex
-        }),
+        ('x', Value::Text(text)) => hex(text, b"0123456789abcdef"),
+        ('X', Value::Text(text)) => hex(text, HEX),
         ('t', Value::Bool(_)) => value.to_text(),
         ('T', _) => value.kind().to_owned(),
         ('c', Value::Int(code)) => u32::try_from(*code).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string(),
@@ -146,7 +158,12 @@ fn one(out: &mut String, value: &Value<'_>, verb: char, spec: &Spec) {
     pad(out, &text, spec, false);
 }
 
+fn hex(text: &str, digits: &[u8; 16]) -> String {
+    text.bytes().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(digits[usize::from(digit)])).collect()
+}
+
 fn number(out: &mut String, value: &Value<'_>, verb: char, spec: &Spec) {
+    let precision = spec.precision.map(|precision| precision.min(MAX_PRECISION));
     let (negative, digits) = match value {
         Value::Int(value) => {
             let magnitude = value.unsigned_abs();
@@ -157,13 +174,13 @@ fn number(out: &mut String, value: &Value<'_>, verb: char, spec: &Spec) {
                 'X' => format!("{}{magnitude:X}", if spec.sharp { "0X" } else { "" }),
                 _ => magnitude.to_string(),
             };
-            let width = spec.precision.unwrap_or(0);
+            let width = precision.unwrap_or(0);
             (*value < 0, format!("{digits:0>width$}"))
         }
         other => {
             let value = other.to_float();
             let magnitude = value.abs();
-            let digits = match (verb, spec.precision) {
+            let digits = match (verb, precision) {
                 ('f' | 'F', precision) => format!("{magnitude:.*}", precision.unwrap_or(6)),
                 ('e' | 'E', precision) => exponent(&format!("{magnitude:.*e}", precision.unwrap_or(6)), verb),
                 (_, Some(precision)) => general(magnitude, precision.max(1)),
@@ -179,7 +196,7 @@ fn number(out: &mut String, value: &Value<'_>, verb: char, spec: &Spec) {
         _ => "",
     };
     let whole = sign.len() + digits.len();
-    if spec.zero && !spec.minus && whole < spec.width && !(spec.precision.is_some() && matches!(value, Value::Int(_))) {
+    if spec.zero && !spec.minus && whole < spec.width && !(precision.is_some() && matches!(value, Value::Int(_))) {
         let _ = write!(out, "{sign}{}{digits}", "0".repeat(spec.width - whole));
     } else {
         pad(out, &format!("{sign}{digits}"), spec, true);

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::{
     Context, MAX_OUTPUT_BYTES, format,
-    strings::{self, escape_html, escape_js, escape_url, title},
+    strings::{self, escape_html, escape_js, escape_url, one_of, title},
     time,
     value::Value,
 };
@@ -58,6 +58,21 @@ impl Function {
         matches!(self.name(), "regexReplaceAll" | "regexReplaceAllLiteral" | "count")
     }
 
+    /// How many bytes of its arguments it gets through in one of the steps that a line's templates may take: some look at a byte
+    /// many times, or make much of it.
+    pub fn read_per_step(self) -> usize {
+        match self.name() {
+            "regexReplaceAll" | "regexReplaceAllLiteral" => BYTES_PER_STEP / 16,
+            "count" | "fromJson" | "printf" => BYTES_PER_STEP / 8,
+            _ => BYTES_PER_STEP,
+        }
+    }
+
+    /// How many bytes it makes in a step: the digits of a float are dear.
+    pub fn made_per_step(self) -> usize {
+        if self.name() == "printf" { BYTES_PER_STEP / 8 } else { BYTES_PER_STEP }
+    }
+
     pub fn run<'a>(self, call: &Call<'a, '_>, args: &mut [Value<'a>]) -> Result<Value<'a>, String> {
         match self {
             Self::And | Self::Or => Ok(Value::Nil),
@@ -75,6 +90,9 @@ pub fn regex(pattern: &str) -> Result<Regex, String> {
 }
 
 const MANY: usize = usize::MAX;
+
+/// Bytes read or made that count as much as a call.
+pub const BYTES_PER_STEP: usize = 64;
 
 fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, String> {
     match value {
@@ -139,19 +157,19 @@ fn compare(left: &Value<'_>, right: &Value<'_>) -> Result<Ordering, String> {
         (Value::Int(left), Value::Int(right)) => Ok(left.cmp(right)),
         (Value::Float(left), Value::Float(right)) => Ok(left.partial_cmp(right).unwrap_or(Ordering::Less)),
         (Value::Text(left), Value::Text(right)) => Ok(left.cmp(right)),
-        (Value::Bool(_) | Value::Nil | Value::List(_) | Value::Map(_) | Value::Labels | Value::Time(_), _) => {
+        (Value::Bool(_) | Value::Nil | Value::List(_) | Value::Map(_) | Value::Labels(_) | Value::Time(_), _) => {
             Err("invalid type for comparison".into())
         }
         _ => Err("incompatible types for comparison".into()),
     }
 }
 
-fn equal(left: &Value<'_>, right: &Value<'_>) -> Result<bool, String> {
+fn equal<'a>(left: &Value<'a>, right: &Value<'a>) -> Result<bool, String> {
     match (left, right) {
         (Value::Nil, other) | (other, Value::Nil) => Ok(*other == Value::Nil),
         (Value::Bool(left), Value::Bool(right)) => Ok(left == right),
         (Value::Time(left), Value::Time(right)) => Ok(left == right),
-        (Value::List(_) | Value::Map(_) | Value::Labels, _) => Err("non-comparable type".into()),
+        (Value::List(_) | Value::Map(_) | Value::Labels(_), _) => Err("non-comparable type".into()),
         _ => compare(left, right).map(|order| order == Ordering::Equal).map_err(|_| "incompatible types for comparison".into()),
     }
 }
@@ -168,10 +186,10 @@ fn round<'a>(args: &[Value<'a>]) -> Result<Value<'a>, String> {
     Ok(Value::Float(rounded / power))
 }
 
-fn index<'a>(call: &Call<'a, '_>, args: &mut [Value<'a>]) -> Result<Value<'a>, String> {
+fn index<'a>(args: &mut [Value<'a>]) -> Result<Value<'a>, String> {
     let (first, keys) = args.split_first_mut().ok_or("no value")?;
     keys.iter().try_fold(std::mem::replace(first, Value::Nil), |value, key| match value {
-        Value::Labels => Ok(Value::Text((call.cx.get)(text(key)?).unwrap_or_default())),
+        Value::Labels(labels) => Ok(labels.get(text(key)?)),
         Value::Map(mut map) => Ok(map.remove(text(key)?).unwrap_or(Value::Nil)),
         Value::List(mut list) => {
             let at = int(key)?;
@@ -192,6 +210,7 @@ fn length<'a>(value: &Value<'a>) -> Result<Value<'a>, String> {
         Value::Text(text) => text.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
+        Value::Labels(labels) => labels.all().len(),
         other => return Err(format!("len of type {}", other.kind())),
     };
     Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))
@@ -204,27 +223,21 @@ fn with_regex<T>(call: &Call<'_, '_>, pattern: &str, run: impl FnOnce(&Regex) ->
     }
 }
 
-fn bounded<'a>(text: String) -> Result<Value<'a>, String> {
-    if text.len() > MAX_OUTPUT_BYTES { Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes")) } else { own(text) }
-}
-
 fn repeated<'a>(count: i64, text: &str) -> Result<Value<'a>, String> {
     let count = usize::try_from(count).map_err(|_| "strings: negative Repeat count")?;
     match text.len().checked_mul(count) {
         Some(length) if length <= MAX_OUTPUT_BYTES => own(text.repeat(count)),
-        _ => Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes")),
+        _ => Err(format::too_long()),
     }
 }
 
 fn replaced<'a>(text: &str, old: &str, new: &str, count: i64) -> Result<Value<'a>, String> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     let worst = (text.len() + 1).saturating_mul(new.len() + 1);
-    if worst > 64 * MAX_OUTPUT_BYTES && text.matches(old).count().saturating_mul(new.len()) > MAX_OUTPUT_BYTES {
-        return Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes"));
+    if worst > MAX_OUTPUT_BYTES && text.matches(old).take(count).count().saturating_mul(new.len()) > MAX_OUTPUT_BYTES {
+        return Err(format::too_long());
     }
-    match usize::try_from(count) {
-        Ok(count) => own(text.replacen(old, new, count)),
-        Err(_) => own(text.replace(old, new)),
-    }
+    own(text.replacen(old, new, count))
 }
 
 /// `time.Time`, or a number of seconds.
@@ -271,13 +284,13 @@ static TABLE: &[(&str, usize, usize, Run)] = &[
     ("gt", 2, 2, |_, args| ordered(args, &[Ordering::Greater])),
     ("ge", 2, 2, |_, args| ordered(args, &[Ordering::Greater, Ordering::Equal])),
     ("len", 1, 1, |_, args| length(&args[0])),
-    ("index", 1, MANY, index),
-    ("print", 0, MANY, |_, args| own(format::print(args))),
-    ("println", 0, MANY, |_, args| own(format::println(args))),
-    ("printf", 1, MANY, |_, args| bounded(format::printf(text(&args[0])?, &args[1..])?)),
-    ("html", 1, MANY, |_, args| own(escape_html(&format::print(args)))),
-    ("js", 1, MANY, |_, args| own(escape_js(&format::print(args)))),
-    ("urlquery", 1, MANY, |_, args| own(escape_url(&format::print(args)))),
+    ("index", 1, MANY, |_, args| index(args)),
+    ("print", 0, MANY, |_, args| own(format::print(args)?)),
+    ("println", 0, MANY, |_, args| own(format::println(args)?)),
+    ("printf", 1, MANY, |_, args| own(format::printf(text(&args[0])?, &args[1..])?)),
+    ("html", 1, MANY, |_, args| own(escape_html(&format::print(args)?))),
+    ("js", 1, MANY, |_, args| own(escape_js(&format::print(args)?))),
+    ("urlquery", 1, MANY, |_, args| own(escape_url(&format::print(args)?))),
     // Texts.
     ("ToLower", 1, 1, |_, args| own(text(&args[0])?.to_lowercase())),
     ("ToUpper", 1, 1, |_, args| own(text(&args[0])?.to_uppercase())),
@@ -287,16 +300,16 @@ static TABLE: &[(&str, usize, usize, Run)] = &[
     ("Replace", 4, 4, |_, args| replaced(text(&args[0])?, text(&args[1])?, text(&args[2])?, int(&args[3])?)),
     ("replace", 3, 3, |_, args| replaced(text(&args[2])?, text(&args[0])?, text(&args[1])?, -1)),
     ("Trim", 2, 2, |_, args| {
-        let set = text(&args[1])?.to_owned();
-        cut(&mut args[0], |text| text.trim_matches(|c| set.contains(c)))
+        let in_set = one_of(text(&args[1])?);
+        cut(&mut args[0], |text| text.trim_matches(&in_set))
     }),
     ("TrimLeft", 2, 2, |_, args| {
-        let set = text(&args[1])?.to_owned();
-        cut(&mut args[0], |text| text.trim_start_matches(|c| set.contains(c)))
+        let in_set = one_of(text(&args[1])?);
+        cut(&mut args[0], |text| text.trim_start_matches(&in_set))
     }),
     ("TrimRight", 2, 2, |_, args| {
-        let set = text(&args[1])?.to_owned();
-        cut(&mut args[0], |text| text.trim_end_matches(|c| set.contains(c)))
+        let in_set = one_of(text(&args[1])?);
+        cut(&mut args[0], |text| text.trim_end_matches(&in_set))
     }),
     ("TrimPrefix", 2, 2, |_, args| {
         let prefix = text(&args[1])?.to_owned();
@@ -309,8 +322,8 @@ static TABLE: &[(&str, usize, usize, Run)] = &[
     ("TrimSpace", 1, 1, |_, args| cut(&mut args[0], str::trim)),
     ("trim", 1, 1, |_, args| cut(&mut args[0], str::trim)),
     ("trimAll", 2, 2, |_, args| {
-        let set = text(&args[0])?.to_owned();
-        cut(&mut args[1], |text| text.trim_matches(|c| set.contains(c)))
+        let in_set = one_of(text(&args[0])?);
+        cut(&mut args[1], |text| text.trim_matches(&in_set))
     }),
     ("trimPrefix", 2, 2, |_, args| {
         let prefix = text(&args[0])?.to_owned();
@@ -328,10 +341,10 @@ static TABLE: &[(&str, usize, usize, Run)] = &[
         let (start, end) = (int(&args[0])?, int(&args[1])?);
         cut(&mut args[2], |text| strings::substr(text, start, end))
     }),
-    ("alignLeft", 2, 2, |_, args| bounded(strings::align(text(&args[1])?, int(&args[0])?, true)?)),
-    ("alignRight", 2, 2, |_, args| bounded(strings::align(text(&args[1])?, int(&args[0])?, false)?)),
-    ("indent", 2, 2, |_, args| bounded(strings::indent(text(&args[1])?, int(&args[0])?)?)),
-    ("nindent", 2, 2, |_, args| bounded(format!("\n{}", strings::indent(text(&args[1])?, int(&args[0])?)?))),
+    ("alignLeft", 2, 2, |_, args| own(strings::align(text(&args[1])?, int(&args[0])?, true)?)),
+    ("alignRight", 2, 2, |_, args| own(strings::align(text(&args[1])?, int(&args[0])?, false)?)),
+    ("indent", 2, 2, |_, args| own(strings::indent(text(&args[1])?, int(&args[0])?)?)),
+    ("nindent", 2, 2, |_, args| own(format!("\n{}", strings::indent(text(&args[1])?, int(&args[0])?)?))),
     ("repeat", 2, 2, |_, args| repeated(int(&args[0])?, text(&args[1])?)),
     ("contains", 2, 2, |_, args| Ok(Value::Bool(text(&args[1])?.contains(text(&args[0])?)))),
     ("hasPrefix", 2, 2, |_, args| Ok(Value::Bool(text(&args[1])?.starts_with(text(&args[0])?)))),

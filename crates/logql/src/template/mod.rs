@@ -1,7 +1,11 @@
 //! The templates of `line_format` and `label_format`: Go's text/template with the functions that Loki documents. Output
 //! and work are bounded; the time of day comes in as a value.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    cell::{Cell, OnceCell},
+    collections::BTreeSet,
+};
 
 mod exec;
 mod format;
@@ -36,6 +40,12 @@ pub struct Context<'a> {
     pub now_ns: i64,
     /// A label's value.
     pub get: &'a dyn Fn(&str) -> Option<Cow<'a, str>>,
+    /// All labels, sorted by name.
+    pub all: &'a dyn Fn() -> Vec<(&'a str, &'a str)>,
+    /// What `all` gave, once it was asked.
+    pub map: OnceCell<Vec<(&'a str, &'a str)>>,
+    /// Work done so far, by the templates before it as well where they share a bound.
+    pub steps: Cell<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +54,7 @@ pub struct Template {
     nodes: Vec<Node>,
     labels: Option<BTreeSet<String>>,
     uses_line: bool,
+    regexes: usize,
 }
 
 impl Template {
@@ -53,7 +64,7 @@ impl Template {
     /// Go's, like `template: line:1: unclosed action`.
     pub fn parse(text: &str, name: &str) -> Result<Self, TemplateError> {
         let parsed = parse::parse(text).map_err(|(line, message)| TemplateError { place: format!("{name}:{line}"), message })?;
-        Ok(Self { name: name.to_owned(), nodes: parsed.nodes, labels: parsed.labels, uses_line: parsed.uses_line })
+        Ok(Self { name: name.to_owned(), nodes: parsed.nodes, labels: parsed.labels, uses_line: parsed.uses_line, regexes: parsed.regexes })
     }
 
     /// Appends to `out`. A label that is missing is the empty text.
@@ -70,6 +81,11 @@ impl Template {
     /// The labels it may look at; `None` if that cannot be told (`{{ . }}`, `{{ index . $x }}`).
     pub fn labels(&self) -> Option<&BTreeSet<String>> {
         self.labels.as_ref()
+    }
+
+    /// How many patterns were compiled for it.
+    pub fn regexes(&self) -> usize {
+        self.regexes
     }
 
     /// Whether it looks at the line.

@@ -11,6 +11,8 @@ use super::{
 
 /// Blocks within blocks and brackets within brackets.
 const MAX_DEPTH: usize = 64;
+/// Patterns that stand in one template: each is compiled with it.
+const MAX_REGEXES: usize = 128;
 
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -67,6 +69,7 @@ pub struct Parsed {
     pub nodes: Vec<Node>,
     pub labels: Option<BTreeSet<String>>,
     pub uses_line: bool,
+    pub regexes: usize,
 }
 
 type Result<T> = std::result::Result<T, (usize, String)>;
@@ -75,13 +78,22 @@ type Result<T> = std::result::Result<T, (usize, String)>;
 /// The line, from 1, and what is wrong there.
 pub fn parse(text: &str) -> Result<Parsed> {
     let items = lex(text);
-    let mut parser =
-        Parser { text, items, at: 0, depth: 0, loops: 0, variables: vec!["$".into()], labels: Some(BTreeSet::new()), uses_line: false };
+    let mut parser = Parser {
+        text,
+        items,
+        at: 0,
+        depth: 0,
+        loops: 0,
+        variables: vec!["$".into()],
+        labels: Some(BTreeSet::new()),
+        uses_line: false,
+        regexes: 0,
+    };
     let (nodes, end) = parser.list()?;
     if end != Ended::Text {
         return parser.fail(format!("unexpected {{{{{}}}}}", if end == Ended::Else { "else" } else { "end" }));
     }
-    Ok(Parsed { nodes, labels: parser.labels, uses_line: parser.uses_line })
+    Ok(Parsed { nodes, labels: parser.labels, uses_line: parser.uses_line, regexes: parser.regexes })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -100,6 +112,7 @@ struct Parser<'a> {
     variables: Vec<String>,
     labels: Option<BTreeSet<String>>,
     uses_line: bool,
+    regexes: usize,
 }
 
 impl Parser<'_> {
@@ -347,7 +360,13 @@ impl Parser<'_> {
             return self.fail(format!("can't give argument to non-function {part}"));
         }
         let regex = match (&first, rest.first()) {
-            (Operand::Call(function), Some(Operand::Text(pattern))) if function.takes_regex() => funcs::regex(pattern).ok(),
+            (Operand::Call(function), Some(Operand::Text(pattern))) if function.takes_regex() => {
+                self.regexes += 1;
+                if self.regexes > MAX_REGEXES {
+                    return self.fail(format!("template has more than {MAX_REGEXES} regular expressions"));
+                }
+                funcs::regex(pattern).ok()
+            }
             _ => None,
         };
         // As Go cuts them.

@@ -2,9 +2,14 @@
 
 use std::fmt::Write as _;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
-use super::MAX_OUTPUT_BYTES;
+use super::{
+    MAX_OUTPUT_BYTES,
+    format::{check, too_long},
+};
+
+pub const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Every word's first letter in upper case.
 pub fn title(text: &str) -> String {
@@ -58,7 +63,7 @@ pub fn align(text: &str, width: i64, left: bool) -> Result<String, String> {
 
 fn width_of(width: i64) -> Result<usize, String> {
     let width = usize::try_from(width.max(0)).unwrap_or(usize::MAX);
-    if width > MAX_OUTPUT_BYTES { Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes")) } else { Ok(width) }
+    if width > MAX_OUTPUT_BYTES { Err(too_long()) } else { Ok(width) }
 }
 
 /// # Errors
@@ -66,7 +71,7 @@ fn width_of(width: i64) -> Result<usize, String> {
 pub fn indent(text: &str, spaces: i64) -> Result<String, String> {
     let spaces = width_of(spaces)?;
     if spaces.saturating_mul(text.matches('\n').count() + 1) > MAX_OUTPUT_BYTES {
-        return Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes"));
+        return Err(too_long());
     }
     let pad = " ".repeat(spaces);
     Ok(format!("{pad}{}", text.replace('\n', &format!("\n{pad}"))))
@@ -83,17 +88,42 @@ pub fn replace_regex(regex: &Regex, source: &str, new: &str, expand: bool) -> Re
         any = true;
         out.push_str(&source[last..whole.start()]);
         if expand {
-            captures.expand(new, &mut out)
+            expand_groups(&captures, new, &mut out)?;
         } else {
-            out.push_str(new)
+            out.push_str(new);
         }
         last = whole.end();
-        if out.len() > MAX_OUTPUT_BYTES {
-            return Err(format!("text is longer than {MAX_OUTPUT_BYTES} bytes"));
-        }
+        check(&out)?;
     }
     out.push_str(&source[last..]);
     Ok(any.then_some(out))
+}
+
+/// Group by group: a hundred times `$0` may be a hundred times the line.
+fn expand_groups(captures: &Captures<'_>, new: &str, out: &mut String) -> Result<(), String> {
+    let mut rest = new;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let behind = &rest[1..];
+        let length = match behind.as_bytes().first() {
+            Some(b'$') => 2,
+            Some(b'{') => behind.find('}').map_or(rest.len(), |end| end + 2),
+            _ => behind.find('$').map_or(rest.len(), |end| end + 1),
+        };
+        captures.expand(&rest[..length], out);
+        rest = &rest[length..];
+        check(out)?;
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+/// Whether a character is one of these; a set may be as long as a line.
+pub fn one_of(set: &str) -> impl Fn(char) -> bool + use<> {
+    let mut set: Vec<char> = set.chars().collect();
+    set.sort_unstable();
+    move |c| set.binary_search(&c).is_ok()
 }
 
 pub fn escape_html(text: &str) -> String {
@@ -119,9 +149,10 @@ pub fn escape_js(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\'' => out.push_str("\\'"),
             '"' => out.push_str("\\\""),
-            '<' | '>' | '&' | '=' => {
-                let _ = write!(out, "\\u{:04X}", c as u32);
-            }
+            '<' => out.push_str("\\u003C"),
+            '>' => out.push_str("\\u003E"),
+            '&' => out.push_str("\\u0026"),
+            '=' => out.push_str("\\u003D"),
             c if c.is_control() => {
                 let _ = write!(out, "\\u{:04X}", c as u32);
             }
@@ -139,7 +170,7 @@ pub fn escape_url(text: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
             b' ' => out.push('+'),
             byte => {
-                let _ = write!(out, "%{byte:02X}");
+                out.extend(['%', HEX[usize::from(byte >> 4)] as char, HEX[usize::from(byte & 15)] as char]);
             }
         }
     }

@@ -17,7 +17,9 @@ fn get<'a>(name: &str) -> Option<Cow<'a, str>> {
 }
 
 fn render(text: &str) -> String {
-    let cx = Context { line: "a line", at_ns: 1_795_365_384_791_664_298, now_ns: 1_795_365_400_000_000_000, get: &get };
+    let all = || vec![("level", "warn"), ("msg", "rate limited"), ("n", "00008")];
+    let (at_ns, now_ns) = (1_795_365_384_791_664_298, 1_795_365_400_000_000_000);
+    let cx = Context { line: "a line", at_ns, now_ns, get: &get, all: &all, map: OnceCell::new(), steps: Cell::new(0) };
     let mut out = String::new();
     match Template::parse(text, "line") {
         Err(error) => error.to_string(),
@@ -97,6 +99,25 @@ fn control() {
 }
 
 #[test]
+fn the_dot_is_the_map_of_labels() {
+    check(&[
+        (
+            "{{ . }}|{{ $ }}|{{ print . }}",
+            "map[level:warn msg:rate limited n:00008]|map[level:warn msg:rate limited n:00008]|map[level:warn msg:rate limited n:00008]",
+        ),
+        (
+            r#"{{ range $k, $v := . }}{{ $k }}={{ $v }},{{ end }}{{ range . }}{{ . }};{{ end }}"#,
+            "level=warn,msg=rate limited,n=00008,warn;rate limited;00008;",
+        ),
+        (
+            r#"{{ len . }} {{ if . }}yes{{ end }} {{ not . }} {{ printf "%T %v" . . }}"#,
+            "3 yes false map[string]string map[level:warn msg:rate limited n:00008]",
+        ),
+        (r#"{{ with . }}{{ .level }}{{ .nosuch }}{{ end }}{{ $x := . }}{{ $x.n }}"#, "warn00008"),
+    ]);
+}
+
+#[test]
 fn wrong_templates_are_refused_in_go_s_words() {
     check(&[
         ("{{.x", "template: line:1: unclosed action"),
@@ -132,6 +153,86 @@ fn output_and_depth_are_bounded() {
     assert!(render(&format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000))).contains("nest deeper"));
     assert!(render(&"{{ if true }}".repeat(5000)).contains("nest deeper"));
     assert!(render("{{ printf \"%999999999d\" 1 }}").len() < 2 * MAX_OUTPUT_BYTES);
+    let text = "xxxxxxxxxxxxxxxx".repeat(64);
+    let endless = format!("{{{{ range fromJson \"[1,1]\" }}}}{text}{{{{ end }}}}");
+    assert!(render(&endless).len() == 2048);
+    let ranges = |inner: &str| {
+        let list = r#"{{ $l := repeat 2000 "1," | printf "[%s1]" | fromJson }}"#;
+        format!("{list}{{{{ range $l }}}}{{{{ range $l }}}}{inner}{{{{ end }}}}{{{{ end }}}}")
+    };
+    assert!(render(&ranges(&text)).contains("output is longer than 1048576 bytes"));
+    assert!(render(&ranges("")).contains("takes more than 250000 steps"), "an item is a step");
+}
+
+#[test]
+fn no_text_grows_without_end() {
+    let longer = "text is longer than 1048576 bytes";
+    let either = |out: &str| out.contains(longer) || out.contains("takes more than 250000 steps");
+    for grow in [
+        "{{ $x = print $x $x }}",
+        "{{ $x = println $x $x }}",
+        "{{ $x = html $x \"&\" $x }}",
+        "{{ $x = js $x \"'\" $x }}",
+        "{{ $x = urlquery $x \"%\" $x }}",
+        "{{ $x = printf \"%s%s\" $x $x }}",
+        "{{ $x = printf \"%s\" $x $x }}",
+        "{{ $x = b64enc $x }}",
+        "{{ $x = print $x $x | urlencode }}",
+        "{{ $x = print $x \"a\" | replace \"a\" \"aaa\" }}",
+        "{{ $x = Replace $x \"\" $x -1 }}",
+        "{{ $x = regexReplaceAll \"(?s)^(.*)$\" $x \"$0$1\" }}",
+        "{{ $x = print $x \"$0${0}\" }}{{ $x = regexReplaceAll \"(?s)^.*$\" $x $x }}",
+    ] {
+        let out = render(&format!("{{{{ $x := \"%\" }}}}{}", grow.repeat(60)));
+        assert!(either(&out), "{grow}: {}", &out[out.len().saturating_sub(200)..]);
+    }
+    let piped = format!("{{{{ \"'\" {} }}}}", "| js ".repeat(100));
+    assert!(render(&piped).contains(longer));
+    // Each is within bounds; all together are not.
+    let many: String = (0..1000).map(|n| format!("{{{{ $x{n} := repeat 1000000 \"a\" }}}}")).collect();
+    assert!(render(&many).contains("takes more than 250000 steps"));
+    let patterns: String = (0..40).map(|n| format!("{{{{ count (print \"a{n}\") \"a\" }}}}")).collect();
+    assert!(render(&patterns).contains("takes more than 250000 steps"), "patterns that are not the template's are dear");
+    assert_eq!(render("{{ range fromJson \"[1,2,3]\" }}{{ count $.level \"warn\" }}{{ end }}"), "111", "but the same one only once");
+}
+
+#[test]
+fn a_bounded_text_is_made_as_before() {
+    check(&[
+        (r#"{{ regexReplaceAll "(?P<first>a)(b)" "ab" "$2${first}$$x${nosuch}$9-${first$0}$" }}"#, "ba$x-$"),
+        (r#"{{ js "<'=>\"&" }} {{ urlquery "ü<" }} {{ printf "%x %X" "ü" "ü" }}"#, r#"\u003C\'\u003D\u003E\"\u0026 %C3%BC%3C c3bc C3BC"#),
+        (r#"{{ trimAll "üba" "abxüüyba" }} {{ Replace "aaa" "a" "b" 2 }}"#, "xüüy bba"),
+    ]);
+    let long = "a".repeat(2000);
+    assert_eq!(render(&format!("{{{{ printf \"%.1500s\" \"{long}\" | len }}}}")), "1500", "a precision of texts counts characters");
+}
+
+#[test]
+fn absurd_widths_are_cut() {
+    for (layout, args, length) in [
+        ("%70000.70000d", "1", 70_000),
+        ("%.70000f", "1.5", 1_002),
+        ("%.70000e", "1.5", 1_006),
+        ("%.70000g", "1.5", 3),
+        ("%*.*d", "70000 70000 1", 70_000),
+        ("%99999999999999999999.99999999999999999999f", "1.5", 1),
+    ] {
+        assert_eq!(render(&format!("{{{{ printf \"{layout}\" {args} | len }}}}")), length.to_string(), "{layout}");
+    }
+}
+
+#[test]
+fn the_templates_of_a_line_share_their_steps() {
+    let template = Template::parse("{{ $x := repeat 1000000 \"a\" }}{{ len $x }}", "line").unwrap();
+    let cx = Context { line: "", at_ns: 0, now_ns: 0, get: &get, all: &Vec::new, map: OnceCell::new(), steps: Cell::new(0) };
+    let failed = (0..100).find_map(|_| template.render(&cx, &mut String::new()).err());
+    assert!(failed.is_some_and(|error| error.message.contains("takes more than")));
+}
+
+#[test]
+fn a_template_has_a_limited_number_of_patterns() {
+    assert_eq!(Template::parse(&"{{ count \"a\" .x }}".repeat(128), "x").unwrap().regexes(), 128);
+    assert_eq!(render(&"{{ count \"a\" .x }}".repeat(129)), "template: line:1: template has more than 128 regular expressions");
 }
 
 proptest! {
@@ -145,5 +246,17 @@ proptest! {
         time::parse(&layout, &text);
         time::format(&layout, 1_795_365_384_791_664_298);
         let _ = format::printf(&layout, &[value::Value::Int(1)]);
+    }
+
+    #[test]
+    fn no_format_panics(
+        layout in "(%[-+# 0]{0,3}([0-9]{0,6}|\\*)(\\.([0-9]{0,6}|\\*))?[vsqxXtTcUdboeEfFgG%]){1,4}",
+        width in prop_oneof![Just(0_i64), 60_000_i64..80_000, any::<i64>()],
+        number in any::<f64>(),
+    ) {
+        use value::Value::{Float, Int};
+        let _ = format::printf(&layout, &[Int(width), Int(width), Float(number), Int(width), Float(number), Int(width), Int(width)]);
+        let _ = format::printf(&layout, &[Float(number), value::Value::text("ü"), Float(number), Float(-number)]);
+        let _ = format::printf(&format!("%*.*d%*.*f{layout}"), &[Int(width), Int(width), Int(1), Int(width), Int(width), Float(number)]);
     }
 }

@@ -1,8 +1,12 @@
 //! What templates compute with.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
-use super::time;
+use super::{Context, time};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -15,8 +19,36 @@ pub enum Value<'a> {
     Time(i128),
     List(Vec<Value<'a>>),
     Map(BTreeMap<String, Value<'a>>),
-    /// All labels: what `.` is outside `with` and `range`.
-    Labels,
+    /// What `.` is outside `with` and `range`.
+    Labels(Labels<'a>),
+}
+
+/// All labels. Most templates name those they want, so the map is made when it is asked for.
+#[derive(Clone, Copy)]
+pub struct Labels<'a>(pub &'a Context<'a>);
+
+impl<'a> Labels<'a> {
+    pub fn get(self, name: &str) -> Value<'a> {
+        Value::Text((self.0.get)(name).unwrap_or_default())
+    }
+
+    /// Sorted by name.
+    pub fn all(self) -> &'a [(&'a str, &'a str)] {
+        self.0.map.get_or_init(self.0.all)
+    }
+}
+
+impl PartialEq for Labels<'_> {
+    /// One rendering has one set of labels.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Labels")
+    }
 }
 
 impl<'a> Value<'a> {
@@ -35,7 +67,7 @@ impl<'a> Value<'a> {
             Self::Time(_) => "time.Time",
             Self::List(_) => "[]interface {}",
             Self::Map(_) => "map[string]interface {}",
-            Self::Labels => "map[string]string",
+            Self::Labels(_) => "map[string]string",
         }
     }
 
@@ -48,7 +80,8 @@ impl<'a> Value<'a> {
             Self::Text(text) => !text.is_empty(),
             Self::List(list) => !list.is_empty(),
             Self::Map(map) => !map.is_empty(),
-            Self::Time(_) | Self::Labels => true,
+            Self::Time(_) => true,
+            Self::Labels(labels) => !labels.all().is_empty(),
         }
     }
 
@@ -81,7 +114,31 @@ impl<'a> Value<'a> {
                 }
                 out.push(']');
             }
-            Self::Labels => out.push_str("map[]"),
+            Self::Labels(labels) => {
+                out.push_str("map[");
+                for (at, (name, value)) in labels.all().iter().enumerate() {
+                    out.push_str(if at > 0 { " " } else { "" });
+                    out.push_str(name);
+                    out.push(':');
+                    out.push_str(value);
+                }
+                out.push(']');
+            }
+        }
+    }
+
+    /// Bytes that copying or reading it moves, roughly.
+    pub fn weight(&self) -> usize {
+        const NODE: usize = size_of::<Value<'_>>();
+        match self {
+            Self::Text(text) => text.len(),
+            Self::List(list) => list.iter().map(|value| NODE + value.weight()).sum(),
+            // A key of its own, and room in the tree.
+            Self::Map(map) => map.iter().map(|(key, value)| 6 * NODE + key.len() + value.weight()).sum(),
+            Self::Labels(labels) => NODE * labels.0.map.get().map_or(0, Vec::len),
+            // Many arguments make a call dear, and floats take long to print.
+            Self::Float(_) => 2 * NODE,
+            Self::Nil | Self::Bool(_) | Self::Int(_) | Self::Time(_) => NODE / 2,
         }
     }
 

@@ -73,6 +73,7 @@ impl Parser<'_> {
             Kind::Sign(sign @ ("=~" | "!~")) => {
                 let op = if *sign == "=~" { MatchOp::Regex } else { MatchOp::NotRegex };
                 self.advance();
+                self.regex()?;
                 let value = self.expect_text(&["STRING"])?;
                 return Ok(LabelFilter::Match(Matcher { span: self.span_from(start), name, op, value }));
             }

@@ -1,6 +1,6 @@
 //! Selectors and the stages behind them.
 
-use super::{Kind, Parser, Result, Span};
+use super::{Kind, MAX_MATCHERS, Parser, Result, Span, SyntaxError};
 use crate::{
     ast::{
         Convert, Extraction, FormatValue, LabelFilter, LabelFormat, LabelPick, LineFilter, LineOp, LogExpr, MatchOp, Matcher, Needle,
@@ -112,6 +112,10 @@ impl Parser<'_> {
             matchers.push(self.matcher(&["IDENTIFIER", "}"])?);
             while !self.take_sign("}") {
                 self.expect_sign(",", &["}", ","])?;
+                if matchers.len() == MAX_MATCHERS {
+                    let message = format!("selector has more than {MAX_MATCHERS} matchers");
+                    return Err(SyntaxError::meaning(self.token(0).span, message));
+                }
                 matchers.push(self.matcher(&["IDENTIFIER"])?);
             }
         }
@@ -129,6 +133,9 @@ impl Parser<'_> {
             _ => return Err(self.unexpected(&["=", "=~", "!~", "!="])),
         };
         self.advance();
+        if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
+            self.regex()?;
+        }
         let value = self.expect_text(&["STRING"])?;
         Ok(Matcher { span: self.span_from(start), name, op, value })
     }
@@ -151,7 +158,7 @@ impl Parser<'_> {
         let start = self.start();
         let kind = if let Some(op) = self.line_op() {
             self.advance();
-            StageKind::Line(LineFilter { op, needles: self.needles()? })
+            StageKind::Line(LineFilter { op, needles: self.needles(op)? })
         } else if self.is_sign(0, "|") {
             // `unwrap` belongs to the range around it, not to the stages.
             if self.is_stage_word(1, "unwrap") {
@@ -177,13 +184,16 @@ impl Parser<'_> {
         }
     }
 
-    fn needles(&mut self) -> Result<Vec<Needle>> {
+    fn needles(&mut self, op: LineOp) -> Result<Vec<Needle>> {
         let mut needles = Vec::new();
         loop {
             if self.kind() == &Kind::Word && self.word_text(0) == "ip" && self.is_sign(1, "(") {
                 self.advance();
                 needles.push(Needle::Ip(self.bracketed_text()?));
             } else {
+                if matches!(op, LineOp::Regex | LineOp::NotRegex) {
+                    self.regex()?;
+                }
                 needles.push(Needle::Text(self.expect_text(&["STRING", "ip"])?));
             }
             if !self.take_word("or") {
@@ -220,7 +230,10 @@ impl Parser<'_> {
                 StageKind::Logfmt { strict, keep_empty, extractions: self.extractions()? }
             }
             "pattern" => StageKind::Pattern(self.expect_text(&["STRING"])?),
-            "regexp" => StageKind::Regexp(self.expect_text(&["STRING"])?),
+            "regexp" => {
+                self.regex()?;
+                StageKind::Regexp(self.expect_text(&["STRING"])?)
+            }
             "unpack" => StageKind::Unpack,
             "decolorize" => StageKind::Decolorize,
             "line_format" => StageKind::LineFormat(self.expect_text(&["STRING"])?),

@@ -234,6 +234,7 @@ impl Parser<'_> {
     fn label_replace(&mut self, start: u32) -> Result<MetricExpr> {
         self.expect_sign("(", &["("])?;
         let inner = Box::new(self.metric()?);
+        self.regex()?;
         let mut texts = [const { String::new() }; 4];
         for text in &mut texts {
             self.expect_sign(",", &[","])?;

@@ -19,6 +19,10 @@ const MAX_DEPTH: usize = 100;
 const MAX_CALLS: usize = 256;
 /// Operators between metrics and between label filters, together: they make a tree as deep as there are of them.
 const MAX_OPERATORS: usize = 1_000;
+/// Patterns of selectors, filters, parsers and `label_replace`, together: each becomes an automaton of up to megabytes.
+const MAX_REGEXES: usize = 128;
+/// Of one selector: every stream is held against each.
+const MAX_MATCHERS: usize = 128;
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -28,6 +32,7 @@ pub struct Parser<'a> {
     at: usize,
     depth: usize,
     operators: usize,
+    regexes: usize,
 }
 
 /// The whole text as one expression.
@@ -41,7 +46,7 @@ pub fn expr(text: &str) -> Result<Expr> {
     }
     let mut tokens = lexer::lex(text);
     tokens.retain(|token| token.kind != Kind::Comment);
-    let mut parser = Parser { text, tokens, at: 0, depth: 0, operators: 0 };
+    let mut parser = Parser { text, tokens, at: 0, depth: 0, operators: 0, regexes: 0 };
     if text.trim().is_empty() {
         // Loki does not even start on it, and so has no place to give.
         let mut error = parser.unexpected(&[]);
@@ -175,6 +180,15 @@ impl<'a> Parser<'a> {
         self.operators += 1;
         if self.operators > MAX_OPERATORS {
             return Err(SyntaxError::meaning(self.token(0).span, format!("query has more than {MAX_OPERATORS} operators")));
+        }
+        Ok(())
+    }
+
+    /// Counts the regular expression here.
+    fn regex(&mut self) -> Result<()> {
+        self.regexes += 1;
+        if self.regexes > MAX_REGEXES {
+            return Err(SyntaxError::meaning(self.token(0).span, format!("query has more than {MAX_REGEXES} regular expressions")));
         }
         Ok(())
     }

@@ -69,6 +69,42 @@ fn deep_and_long_queries_are_refused_and_not_fatal() {
 }
 
 #[test]
+fn a_query_has_a_limited_number_of_patterns_and_matchers() {
+    let regexes = "parse error : query has more than 128 regular expressions";
+    let templates = "parse error : query has more than 128 regular expressions in templates";
+    let matchers = "parse error : selector has more than 128 matchers";
+    let selector = |matcher: &str, times: usize| format!("{{{}}}", vec![matcher; times].join(", "));
+    let line = |stage: &str, times: usize| format!("{{a=\"b\"}}{}", stage.repeat(times));
+    let legs = |leg: &str, times: usize| vec![leg; times].join(" + ");
+    let counts = |calls: usize| "{{ count `x` .y }}".repeat(calls);
+    for (fits, one_more, error) in [
+        (selector("a=\"b\"", 128), selector("a=\"b\"", 129), matchers),
+        (selector("a=~\"b\"", 128), selector("a=~\"b\"", 129), matchers),
+        (line(" |~ \"x\"", 128), line(" |~ \"x\"", 129), regexes),
+        (line(" !~ \"x\" or \"y\"", 64), line(" !~ \"x\" or \"y\"", 65), regexes),
+        (line(" | x=~\"y\"", 128), line(" | x!~\"y\"", 129), regexes),
+        (line(" | drop x=~\"y\"", 128), line(" | keep x=~\"y\"", 129), regexes),
+        (line(" | regexp \"(?P<x>y)\"", 128), line(" | regexp \"(?P<x>y)\"", 129), regexes),
+        (line(" | x=\"y\" |= \"z\"", 500), line(" | x=\"y\" |= \"z\" |~ \"x\"", 500), regexes),
+        (
+            legs("rate({a=~\"b\", c=~\"d\"} |~ \"e\" [1m])", 42),
+            legs("label_replace(rate({a=~\"b\", c=~\"d\"} [1m]), \"a\", \"b\", \"c\", \"d\")", 43),
+            regexes,
+        ),
+        (
+            line(&format!(" | line_format \"{}\" | label_format x=\"{}\"", counts(32), counts(32)), 2),
+            line(&format!(" | line_format \"{}\" | label_format x=\"{}\"", counts(32), counts(33)), 2),
+            templates,
+        ),
+    ] {
+        assert!(parse(&fits).is_ok(), "{fits}");
+        assert_eq!(message(&one_more), error, "{one_more}");
+    }
+    assert_eq!(parse_selector(&selector("a=\"b\"", 129)).unwrap_err().to_string(), matchers);
+    assert!(tolerant(&selector("a=~\"b\"", 129)).1.iter().any(|diagnostic| diagnostic.message == matchers));
+}
+
+#[test]
 fn a_selector_alone_may_be_empty_but_nothing_else() {
     assert_eq!(parse_selector("{}").unwrap().matchers.len(), 0);
     assert_eq!(parse_selector("{a=\"b\", c!~\"d\"}").unwrap().to_string(), "{a=\"b\", c!~\"d\"}");
