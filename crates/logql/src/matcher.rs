@@ -43,7 +43,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Label patterns match the whole value, and `.` also a line break (as in Prometheus).
-fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn whole(pattern: &str) -> Result<Regex, regex::Error> {
     let pattern = translate(pattern).map_err(|error| regex::Error::Syntax(error.to_string()))?;
     RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(1 << 20).dfa_size_limit(1 << 20).build()
 }

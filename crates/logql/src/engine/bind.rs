@@ -1,5 +1,7 @@
 //! The line pipeline of this crate behind the engine's seam.
 
+use std::sync::Arc;
+
 use super::pipe::{Category, CompileError, Line, LineLabels, Pipe, PipeWorker, Pipes};
 use crate::{
     ast::{Expr, LogExpr, MetricExpr, Unwrap},
@@ -23,7 +25,7 @@ impl Pipes for Stages {
         let error = |error: crate::pipeline::CompileError| CompileError { span: error.span, message: error.message };
         let pipeline = Pipeline::compile(&log.stages, Options { needed, now_ns }).map_err(error)?;
         let unwrapper = unwrap.map(Unwrapper::compile).transpose().map_err(error)?;
-        Ok(Box::new(Ready { pipeline, unwrapper }))
+        Ok(Box::new(Ready { pipeline, unwrapper: unwrapper.map(Arc::new) }))
     }
 
     fn prefilter(&self, log: &LogExpr) -> Prefilter {
@@ -41,24 +43,28 @@ impl Pipes for Stages {
 
 struct Ready {
     pipeline: Pipeline,
-    unwrapper: Option<Unwrapper>,
+    unwrapper: Option<Arc<Unwrapper>>,
 }
 
-struct Running<'p> {
+struct Running {
     worker: Worker,
-    unwrapper: Option<&'p Unwrapper>,
+    unwrapper: Option<Arc<Unwrapper>>,
 }
 
 impl Pipe for Ready {
-    fn worker<'p>(&'p self, stream: &'p StreamRef) -> Box<dyn PipeWorker + 'p> {
-        Box::new(Running { worker: self.pipeline.worker(stream), unwrapper: self.unwrapper.as_ref() })
+    fn worker(&self, stream: &StreamRef) -> Box<dyn PipeWorker> {
+        Box::new(Running { worker: self.pipeline.worker(stream), unwrapper: self.unwrapper.clone() })
     }
 }
 
-impl PipeWorker for Running<'_> {
+impl PipeWorker for Running {
+    fn switch(&mut self, stream: &StreamRef) {
+        self.worker.switch(stream);
+    }
+
     fn process<'a>(&'a mut self, row: &RowRef<'a>) -> Option<Line<'a>> {
         let out = self.worker.process(row)?;
-        let value = match self.unwrapper {
+        let value = match &self.unwrapper {
             Some(unwrapper) => unwrapper.value(out.labels)?,
             None => 0.0,
         };

@@ -18,13 +18,15 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Samples (or points of series on the way to the answer) that a metric query may hold, 16 to 40 bytes each.
     pub max_samples: u64,
+    /// Bytes of rows, and of the names of series, that a query may hold.
+    pub max_held_bytes: usize,
     /// Bytes of rows that a stream of rows ([`Engine::logs_each`](super::Engine::logs_each)) holds at a time, about.
     pub buffer_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_series: 500, max_bytes: u64::MAX, max_samples: 4_000_000, buffer_bytes: 32 << 20 }
+        Self { max_series: 500, max_bytes: u64::MAX, max_samples: 4_000_000, max_held_bytes: 128 << 20, buffer_bytes: 32 << 20 }
     }
 }
 
@@ -83,7 +85,7 @@ impl Stats {
 
 /// Handed in with a query.
 pub struct Control<'a> {
-    /// Asked every few thousand rows.
+    /// Asked every 64 rows, or as often for other work of about that size.
     pub stop: &'a (dyn Fn() -> Option<Stop> + Sync),
     pub limits: Limits,
     pub stats: &'a Stats,

@@ -26,6 +26,11 @@ pub enum EngineError {
         "the query would hold too many samples (limit: {0}); consider adding more specific stream selectors or reduce the time range of the query"
     )]
     TooManySamples(u64),
+    #[error(
+        "the query would hold too many bytes of lines and labels (limit: {0}B); consider a lower limit of lines, shorter lines and labels, \
+         adding more specific stream selectors or reduce the time range of the query"
+    )]
+    TooManyHeldBytes(usize),
     /// A line of a metric query still carries an error.
     #[error(
         "pipeline error: '{kind}' for series: '{series}'.\nUse a label filter to intentionally skip this error. (e.g | __error__!=\"{kind}\").\n\

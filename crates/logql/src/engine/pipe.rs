@@ -38,11 +38,14 @@ pub trait Pipes: Sync {
 
 /// Stages ready to run, shared between threads.
 pub trait Pipe: Send + Sync {
-    /// Runs lines of one stream.
-    fn worker<'p>(&'p self, stream: &'p StreamRef) -> Box<dyn PipeWorker + 'p>;
+    /// Runs lines of one stream at a time. Making one is dear: it has buffers and caches of its own.
+    fn worker(&self, stream: &StreamRef) -> Box<dyn PipeWorker>;
 }
 
-pub trait PipeWorker {
+pub trait PipeWorker: Send {
+    /// Turns to the lines of another stream.
+    fn switch(&mut self, stream: &StreamRef);
+
     /// `None` where the line does not pass.
     fn process<'a>(&'a mut self, row: &RowRef<'a>) -> Option<Line<'a>>;
 }

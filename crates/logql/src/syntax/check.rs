@@ -85,6 +85,13 @@ fn no_grouping(span: Span, grouping: Option<&Grouping>, name: &str) -> Result {
 
 fn range_meaning(range: &RangeAggregation) -> Result {
     let name = print::range_name(range.op);
+    // It goes by the order of an answer's lines, and here there is none.
+    if let Some(distinct) = range.log.stages.iter().find(|stage| matches!(stage.kind, StageKind::Distinct(_))) {
+        return Err(SyntaxError::meaning(
+            distinct.span,
+            format!("distinct not allowed for {name} aggregation: it is for log queries only"),
+        ));
+    }
     let wrong = |message: String| Err(SyntaxError::meaning(range.span, message));
     match (range.op, range.param) {
         (RangeOp::Quantile, None) => return wrong(format!("parameter required for operation {name}")),

@@ -10,7 +10,10 @@ use std::{
 use model::Direction;
 
 use super::{
-    super::{Engine, EngineError, Stats, scan::Scan},
+    super::{
+        Engine, EngineError, Stats,
+        scan::{Purse, Scan},
+    },
     LogRow, Plan,
     row::Rows,
 };
@@ -36,17 +39,27 @@ pub(super) fn each<S: Source>(
     while let Some((from, to)) = window(&parts, start, end, width, plan.direction) {
         let inside: Vec<&S::Part> = parts.iter().filter(|part| part.bounds().1 >= from && part.bounds().0 < to).collect();
         let share = (budget / inside.len().max(1)).max(MIN_SHARE);
-        let held = Mutex::new(Held { rows: Vec::new(), from, to });
-        scan.run(inside.len(), &|index| {
-            let read = share_of(&scan, inside[index], plan, from, to, share)?;
+        let held = Mutex::new(Held { rows: Vec::new(), used: 0, from, to });
+        let ran = scan.run(inside.len(), &|index| {
+            let (read, purse) = share_of(&scan, inside[index], plan, from, to, share)?;
             let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
             held.from = held.from.max(read.from);
             held.to = held.to.min(read.to);
             held.rows.extend(read.rows);
+            held.used += read.used;
+            purse.leave(read.used);
             Ok(())
-        })?;
-        let Held { mut rows, from: complete_from, to: complete_to } = held.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let used: usize = rows.iter().map(LogRow::weight).sum();
+        });
+        let Held { mut rows, used, from: complete_from, to: complete_to } = held.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match ran {
+            // As many parts as there are may each hold a share: less of each is tried before giving up.
+            Err(EngineError::TooManyHeldBytes(_)) if to.abs_diff(from) > 1 => {
+                scan.drop_bytes(used);
+                width = (to.abs_diff(from) / 8).max(1);
+                continue;
+            }
+            ran => ran?,
+        }
         rows.retain(|row| row.at >= complete_from && row.at < complete_to);
         rows.sort_unstable_by_key(LogRow::rank);
         let mut give = |row| sink(row);
@@ -54,6 +67,7 @@ pub(super) fn each<S: Source>(
             Direction::Forward => rows.into_iter().try_for_each(&mut give),
             Direction::Backward => rows.into_iter().rev().try_for_each(&mut give),
         };
+        scan.drop_bytes(used);
         if flow.is_break() {
             break;
         }
@@ -75,6 +89,8 @@ pub(super) fn each<S: Source>(
 /// Rows of parts, complete within `[from, to)`.
 struct Held {
     rows: Vec<LogRow>,
+    /// Bytes of them.
+    used: usize,
     from: i64,
     to: i64,
 }
@@ -105,20 +121,27 @@ fn window<P: Part>(parts: &[P], start: i64, end: i64, width: u64, direction: Dir
 }
 
 /// What one part has within `[from, to)`: as much as `share` holds of the near end, but always a whole nanosecond.
-fn share_of(scan: &Scan<'_>, part: &impl Part, plan: &Plan, from: i64, to: i64, share: usize) -> Result<Held, EngineError> {
+fn share_of<'s>(
+    scan: &'s Scan<'_>,
+    part: &impl Part,
+    plan: &Plan,
+    from: i64,
+    to: i64,
+    share: usize,
+) -> Result<(Held, Purse<'s>), EngineError> {
     let stream = part.stream();
     let mut worker = plan.pipe.worker(stream);
     let mut make = Rows::default();
     let mut rows: VecDeque<LogRow> = VecDeque::new();
-    let mut weight = 0;
+    let mut purse = scan.purse();
     let mut complete = (from, to);
     let mut matched = 0;
     let ask = Ask { start: from, end: to, ..plan.ask.clone() };
-    scan.read(part, &ask, plan.need, |row| {
+    scan.read(part, &ask, plan.need, plan.work, |row| {
         if row.at < complete.0 || !plan.wants((row.at, stream.hash.0, row.ordinal)) {
             return Ok(ControlFlow::Continue(()));
         }
-        if weight > share && rows.back().is_some_and(|last| last.at < row.at) {
+        if purse.held() > share && rows.back().is_some_and(|last| last.at < row.at) {
             match plan.direction {
                 Direction::Forward => {
                     complete.1 = row.at;
@@ -128,19 +151,19 @@ fn share_of(scan: &Scan<'_>, part: &impl Part, plan: &Plan, from: i64, to: i64, 
                     let oldest = rows.front().map_or(row.at, |first| first.at);
                     complete.0 = oldest.saturating_add(1);
                     while rows.front().is_some_and(|first| first.at == oldest) {
-                        weight -= rows.pop_front().map_or(0, |first| first.weight());
+                        purse.drop_bytes(rows.pop_front().map_or(0, |first| first.weight()));
                     }
                 }
             }
         }
         if let Some(line) = worker.process(&row) {
             matched += 1;
-            let row = make.row(&row, &line, stream, String::new());
-            weight += row.weight();
+            let (row, weight) = make.row(&row, &line, stream, String::new());
+            purse.hold(weight)?;
             rows.push_back(row);
         }
         Ok(ControlFlow::Continue(()))
     })?;
     Stats::add(&scan.control.stats.matched, matched);
-    Ok(Held { rows: rows.into(), from: complete.0, to: complete.1 })
+    Ok((Held { rows: rows.into(), used: purse.held(), from: complete.0, to: complete.1 }, purse))
 }

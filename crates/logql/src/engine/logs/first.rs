@@ -13,7 +13,10 @@ use std::{
 use model::Direction;
 
 use super::{
-    super::{Engine, EngineError, Stats, scan::Scan},
+    super::{
+        Engine, EngineError, Stats,
+        scan::{Purse, Scan},
+    },
     LogRow, LogRows, Plan,
     order::{Rank, key},
     row::Rows,
@@ -23,12 +26,16 @@ use crate::read::{Ask, Part, Source};
 /// A part of at least this many times the limit is read in two pieces, the near one first.
 const SPLIT: u64 = 4;
 
+/// What a piece found goes to the best lines when it is this share of what the query may hold: most of it may not be among
+/// them, and other pieces are read beside it.
+const HOARD: usize = 64;
+
 pub(super) fn first<S: Source>(engine: &Engine<'_, S>, plan: &Plan, limit: usize) -> Result<LogRows, EngineError> {
     let scan = engine.scan();
     let mut parts = if limit == 0 { Vec::new() } else { engine.source.parts(&plan.ask)? };
     parts.sort_by_key(|part| near(part, plan.direction));
     Stats::add(&engine.control.stats.parts, parts.len() as u64);
-    let best = Best { limit, cut: AtomicI64::new(i64::MAX), rows: Mutex::new(BTreeMap::new()) };
+    let best = Best { scan: &scan, limit, cut: AtomicI64::new(i64::MAX), rows: Mutex::new(BTreeMap::new()) };
     // Until a near piece held too few lines: then each part would be unpacked twice.
     let is_dense = AtomicBool::new(true);
     scan.run(parts.len(), &|index| {
@@ -40,7 +47,7 @@ pub(super) fn first<S: Source>(engine: &Engine<'_, S>, plan: &Plan, limit: usize
         let mut found = 0;
         let pieces = if is_dense.load(Ordering::Relaxed) { pieces(part, plan, limit) } else { vec![plan.ask.clone()] };
         for ask in pieces {
-            found += piece(&scan, part, plan, &ask, limit - found, &best)?;
+            found += piece(part, plan, &ask, limit - found, &best)?;
             if found >= limit {
                 return Ok(());
             }
@@ -48,7 +55,8 @@ pub(super) fn first<S: Source>(engine: &Engine<'_, S>, plan: &Plan, limit: usize
         }
         Ok(())
     })?;
-    let rows: Vec<LogRow> = best.rows.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect();
+    let Best { rows, .. } = best;
+    let rows: Vec<LogRow> = rows.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect();
     Stats::add(&engine.control.stats.entries, rows.len() as u64);
     Ok(LogRows { rows, warnings: scan.into_warnings() })
 }
@@ -60,20 +68,25 @@ fn near(part: &impl Part, direction: Direction) -> i64 {
 }
 
 /// The best lines so far, over all threads.
-struct Best {
+struct Best<'s> {
+    scan: &'s Scan<'s>,
     limit: usize,
     /// Once full: lines whose key starts above it are not wanted.
     cut: AtomicI64,
     rows: Mutex<BTreeMap<Rank, LogRow>>,
 }
 
-impl Best {
+impl Best<'_> {
+    /// The rows' bytes are noted already; those of rows that are not wanted are given back.
     fn add(&self, found: impl Iterator<Item = LogRow>, direction: Direction) {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         for row in found {
-            rows.insert(key(row.rank(), direction), row);
+            let mut unwanted = rows.insert(key(row.rank(), direction), row);
             if rows.len() > self.limit {
-                rows.pop_last();
+                unwanted = rows.pop_last().map(|(_, row)| row);
+            }
+            if let Some(row) = unwanted {
+                self.scan.drop_bytes(row.weight());
             }
         }
         if rows.len() >= self.limit
@@ -106,11 +119,15 @@ fn pieces(part: &impl Part, plan: &Plan, limit: usize) -> Vec<Ask> {
 }
 
 /// Reads one piece and returns how many lines of it are among the nearest `limit` of the part.
-fn piece(scan: &Scan<'_>, part: &impl Part, plan: &Plan, ask: &Ask, limit: usize, best: &Best) -> Result<usize, EngineError> {
+fn piece(part: &impl Part, plan: &Plan, ask: &Ask, limit: usize, best: &Best<'_>) -> Result<usize, EngineError> {
+    let scan = best.scan;
+    let hoard = scan.control.limits.max_held_bytes / HOARD;
     let stream = part.stream();
     let mut worker = plan.pipe.worker(stream);
     let mut rows = Rows::default();
     let mut found: VecDeque<LogRow> = VecDeque::new();
+    let mut purse = scan.purse();
+    let mut handed_over = 0;
     let mut ask = ask.clone();
     let cut = best.cut.load(Ordering::Relaxed);
     if cut != i64::MAX {
@@ -120,7 +137,7 @@ fn piece(scan: &Scan<'_>, part: &impl Part, plan: &Plan, ask: &Ask, limit: usize
         }
     }
     let mut matched = 0;
-    scan.read(part, &ask, plan.need, |row| {
+    scan.read(part, &ask, plan.need, plan.work, |row| {
         let rank = (row.at, stream.hash.0, row.ordinal);
         if !plan.wants(rank) {
             return Ok(ControlFlow::Continue(()));
@@ -133,16 +150,36 @@ fn piece(scan: &Scan<'_>, part: &impl Part, plan: &Plan, ask: &Ask, limit: usize
         if let Some(line) = worker.process(&row) {
             matched += 1;
             let full = found.len() >= limit;
-            let buffer = if full { found.pop_front().map(|row| row.line) } else { None };
-            found.push_back(rows.row(&row, &line, stream, buffer.unwrap_or_default()));
-            if plan.direction == Direction::Forward && found.len() >= limit {
+            let mut old = if full { found.pop_front() } else { None };
+            let buffer = old.as_mut().map(|old| {
+                purse.drop_bytes(old.line.capacity());
+                std::mem::take(&mut old.line)
+            });
+            let (row, weight) = rows.row(&row, &line, stream, buffer.unwrap_or_default());
+            // Its labels may be those of the new row.
+            purse.drop_bytes(old.map_or(0, |old| old.weight()));
+            purse.hold(weight)?;
+            found.push_back(row);
+            if plan.direction == Direction::Forward && handed_over + found.len() >= limit {
                 return Ok(ControlFlow::Break(()));
+            }
+            if purse.held() > hoard {
+                handed_over += found.len();
+                hand_over(std::mem::take(&mut found), std::mem::replace(&mut purse, scan.purse()), best, plan.direction);
+                // Labels that others may drop are not shared any more.
+                rows = Rows::default();
             }
         }
         Ok(ControlFlow::Continue(()))
     })?;
     Stats::add(&scan.control.stats.matched, matched);
-    let count = found.len();
-    best.add(found.into_iter(), plan.direction);
+    let count = (handed_over + found.len()).min(limit);
+    hand_over(found, purse, best, plan.direction);
     Ok(count)
+}
+
+fn hand_over(found: VecDeque<LogRow>, purse: Purse<'_>, best: &Best<'_>, direction: Direction) {
+    let held = purse.held();
+    purse.leave(held);
+    best.add(found.into_iter(), direction);
 }

@@ -6,14 +6,14 @@ mod order;
 mod row;
 mod tail;
 
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use model::{Direction, EntryId};
 
 pub use row::{Labelled, LogRow};
 pub use tail::Tailer;
 
-use super::{Engine, EngineError, Stats, pipe::Pipe};
+use super::{Engine, EngineError, Stats, pipe::Pipe, scan::row_work};
 use crate::{
     ast::{LogExpr, StageKind},
     matcher::LabelMatcher,
@@ -47,6 +47,8 @@ struct Plan {
     pipe: Box<dyn Pipe>,
     ask: Ask,
     need: Need,
+    /// Of a row.
+    work: usize,
     direction: Direction,
     after: Option<Rank>,
 }
@@ -59,15 +61,29 @@ impl<S: Source> Engine<'_, S> {
     pub fn logs(&self, log: &LogExpr, params: &LogParams) -> Result<LogRows, EngineError> {
         match params.limit {
             Some(limit) if Ordered::passes_all(log, params) => first::first(self, &self.plan(log, params)?, limit),
-            _ => {
-                let mut rows = Vec::new();
-                let warnings = self.logs_each(log, params, &mut |row| {
-                    rows.push(row);
-                    ControlFlow::Continue(())
-                })?;
-                Ok(LogRows { rows, warnings })
-            }
+            _ => self.collect(log, params),
         }
+    }
+
+    fn collect(&self, log: &LogExpr, params: &LogParams) -> Result<LogRows, EngineError> {
+        let (mut rows, mut over) = (Vec::new(), Ok(()));
+        let limit = self.control.limits.max_held_bytes;
+        let mut held = 0;
+        // Labels that were counted with another row; the rows keep them from being freed.
+        let mut counted = HashSet::new();
+        let warnings = self.logs_each(log, params, &mut |row| {
+            held += row.own_weight();
+            if counted.insert(Arc::as_ptr(&row.labels)) {
+                held += row.labels.weight();
+            }
+            if held > limit {
+                over = Err(EngineError::TooManyHeldBytes(limit));
+                return ControlFlow::Break(());
+            }
+            rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        over.map(|()| LogRows { rows, warnings })
     }
 
     /// Gives every line of a range in order to `sink`, until that breaks, and returns warnings. Holds about
@@ -112,7 +128,8 @@ impl<S: Source> Engine<'_, S> {
             (None, _) => {}
         }
         let pipe = self.pipes.compile(log, None, None, self.control.now_ns)?;
-        Ok(Plan { pipe, ask, need: Need { text: true, metadata: true }, direction: params.direction, after })
+        let need = Need { text: true, metadata: true };
+        Ok(Plan { pipe, ask, need, work: row_work(log), direction: params.direction, after })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A line of an answer, and labels shared between lines.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::super::pipe::{Category, Line, LineLabels};
 use crate::read::{RowRef, StreamRef};
@@ -23,9 +23,15 @@ impl LogRow {
         (self.at, self.stream.hash.0, self.ordinal)
     }
 
-    /// Bytes it holds, about.
+    /// Bytes it holds apart from its labels, about.
+    pub(super) fn own_weight(&self) -> usize {
+        self.line.capacity() + size_of::<Self>() + 32
+    }
+
+    /// Bytes that are free when it is dropped: those of its labels only if no other row has them.
     pub(super) fn weight(&self) -> usize {
-        self.line.len() + size_of::<Self>() + 32
+        let alone = Arc::strong_count(&self.labels) == 1;
+        self.own_weight() + if alone { self.labels.weight() } else { 0 }
     }
 }
 
@@ -54,6 +60,13 @@ impl Labelled {
         all
     }
 
+    /// Bytes they hold, about.
+    pub(super) fn weight(&self) -> usize {
+        let lists = [&self.stream, &self.metadata, &self.parsed];
+        let pair = |(name, value): &(String, String)| name.len() + value.len() + size_of::<(String, String)>();
+        size_of::<Self>() + lists.into_iter().flatten().map(pair).sum::<usize>()
+    }
+
     fn list(&mut self, category: Category) -> &mut Vec<(String, String)> {
         match category {
             Category::Stream => &mut self.stream,
@@ -69,17 +82,27 @@ pub(super) struct Rows {
     /// The labels of the last row as bytes.
     last: Vec<u8>,
     now: Vec<u8>,
-    labels: Arc<Labelled>,
+    /// Not held here, so that rows know whether they are the last to hold them.
+    labels: Weak<Labelled>,
 }
+
+/// A row's buffer may be used for another whose text fills at least half of it, or if it is not bigger than this.
+const SMALL_BUFFER: usize = 4 << 10;
 
 const CATEGORIES: [Category; 3] = [Category::Stream, Category::Metadata, Category::Parsed];
 
 impl Rows {
-    /// `buffer` becomes the row's text; what it held is lost.
-    pub fn row(&mut self, row: &RowRef<'_>, line: &Line<'_>, stream: &Arc<StreamRef>, mut buffer: String) -> LogRow {
+    /// A row, and the bytes that are held now and were not before. `buffer` becomes the row's text; what it held is lost.
+    pub fn row(&mut self, row: &RowRef<'_>, line: &Line<'_>, stream: &Arc<StreamRef>, mut buffer: String) -> (LogRow, usize) {
+        if buffer.capacity() > SMALL_BUFFER.max(line.text.len().saturating_mul(2)) {
+            buffer = String::new();
+        }
         buffer.clear();
         buffer.push_str(line.text);
-        LogRow { at: row.at, ordinal: row.ordinal, stream: stream.clone(), line: buffer, labels: self.labels(line.labels) }
+        let labels = self.labels(line.labels);
+        let row = LogRow { at: row.at, ordinal: row.ordinal, stream: stream.clone(), line: buffer, labels };
+        let weight = row.weight();
+        (row, weight)
     }
 
     fn labels(&mut self, labels: &dyn LineLabels) -> Arc<Labelled> {
@@ -93,15 +116,19 @@ impl Rows {
             });
             self.now.push(0xfd);
         }
-        if self.now != self.last {
-            std::mem::swap(&mut self.now, &mut self.last);
-            let mut labelled = Labelled::default();
-            for category in CATEGORIES {
-                let list = labelled.list(category);
-                labels.category(category, &mut |name, value| list.push((name.to_owned(), value.to_owned())));
-            }
-            self.labels = Arc::new(labelled);
+        if self.now == self.last
+            && let Some(labels) = self.labels.upgrade()
+        {
+            return labels;
         }
-        self.labels.clone()
+        std::mem::swap(&mut self.now, &mut self.last);
+        let mut labelled = Labelled::default();
+        for category in CATEGORIES {
+            let list = labelled.list(category);
+            labels.category(category, &mut |name, value| list.push((name.to_owned(), value.to_owned())));
+        }
+        let labelled = Arc::new(labelled);
+        self.labels = Arc::downgrade(&labelled);
+        labelled
     }
 }

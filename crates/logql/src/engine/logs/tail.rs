@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     super::{
         EngineError,
-        pipe::{Pipe, Pipes},
+        pipe::{Pipe, PipeWorker, Pipes},
     },
     LogRow, distincts, matchers,
     order::Distinct,
@@ -21,6 +21,8 @@ use crate::{
 pub struct Tailer {
     matchers: Vec<LabelMatcher>,
     pipe: Box<dyn Pipe>,
+    /// Made with the first line, and the stream it is turned to.
+    worker: Option<(Box<dyn PipeWorker>, Arc<StreamRef>)>,
     distincts: Vec<Distinct>,
     rows: Rows,
 }
@@ -32,6 +34,7 @@ impl Tailer {
         Ok(Self {
             matchers: matchers(log)?,
             pipe: pipes.compile(log, None, None, now_ns)?,
+            worker: None,
             distincts: distincts(log).map(|labels| Distinct::new(labels.clone())).collect(),
             rows: Rows::default(),
         })
@@ -47,9 +50,13 @@ impl Tailer {
         if !self.wants(stream) {
             return None;
         }
-        let mut worker = self.pipe.worker(stream);
+        let (worker, turned_to) = self.worker.get_or_insert_with(|| (self.pipe.worker(stream), stream.clone()));
+        if turned_to != stream {
+            worker.switch(stream);
+            *turned_to = stream.clone();
+        }
         let line = worker.process(row)?;
-        let row = self.rows.row(row, &line, stream, String::new());
+        let (row, _) = self.rows.row(row, &line, stream, String::new());
         self.distincts.iter_mut().all(|distinct| distinct.is_new(&row)).then_some(row)
     }
 }

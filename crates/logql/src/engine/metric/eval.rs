@@ -59,7 +59,7 @@ impl<S: Source> Eval<'_, S> {
             }
             MetricExpr::LabelReplace(replace) => {
                 let rows = self.vector(&replace.inner, depth)?;
-                label_replace::label_replace(replace, rows).map(Evaluated::Vector)
+                label_replace::label_replace(replace, rows, self.scan).map(Evaluated::Vector)
             }
         }
     }

@@ -2,6 +2,7 @@
 //! function needs them all, the samples.
 
 use super::{samples::SampleFn, windows::Windows};
+use crate::engine::{EngineError, scan::Pace};
 
 /// One line as a range function sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +27,10 @@ pub(super) trait Kept: Default + Send {
     fn merge(&mut self, other: Self);
 
     /// A value for each step whose window holds a line.
-    fn finish(self, windows: &Windows, done: &Finish) -> Vec<(u32, f64)>;
+    ///
+    /// # Errors
+    /// If the query shall end.
+    fn finish(self, windows: &Windows, done: &Finish, pace: &mut Pace<'_>) -> Result<Vec<(u32, f64)>, EngineError>;
 }
 
 /// How kept things become values.
@@ -99,7 +103,7 @@ impl<F: Fold> Kept for Buckets<F> {
         *self = merged;
     }
 
-    fn finish(self, windows: &Windows, done: &Finish) -> Vec<(u32, f64)> {
+    fn finish(self, windows: &Windows, done: &Finish, pace: &mut Pace<'_>) -> Result<Vec<(u32, f64)>, EngineError> {
         let all = self.0;
         let mut points = Vec::new();
         // Of `all`, those in the window: `[low, high)`; `sum` of those, where it can be carried along.
@@ -107,6 +111,7 @@ impl<F: Fold> Kept for Buckets<F> {
         let mut sum: Option<F> = None;
         let mut step = 0;
         while step < windows.count {
+            pace.spend(1)?;
             let (from, to) = windows.buckets(step);
             while low < high && all[low].0 < from {
                 sum = sum.and_then(|sum| sum.unfold(&all[low].1));
@@ -133,6 +138,9 @@ impl<F: Fold> Kept for Buckets<F> {
                 }
                 high += 1;
             }
+            if sum.is_none() {
+                pace.spend(high - low)?;
+            }
             let total = *sum.get_or_insert_with(|| {
                 let mut total = all[low].1;
                 all[low + 1..high].iter().for_each(|(_, fold)| total.fold(fold));
@@ -143,7 +151,7 @@ impl<F: Fold> Kept for Buckets<F> {
             }
             step += 1;
         }
-        points
+        Ok(points)
     }
 }
 
@@ -301,7 +309,8 @@ impl Kept for Samples {
         }
     }
 
-    fn finish(mut self, windows: &Windows, done: &Finish) -> Vec<(u32, f64)> {
+    fn finish(mut self, windows: &Windows, done: &Finish, pace: &mut Pace<'_>) -> Result<Vec<(u32, f64)>, EngineError> {
+        pace.spend(self.0.len())?;
         self.0.sort_by_key(Sample::rank);
         let mut points = Vec::new();
         let mut scratch = Vec::new();
@@ -315,6 +324,7 @@ impl Kept for Samples {
             while high < self.0.len() && self.0[high].at <= to {
                 high += 1;
             }
+            pace.spend(1 + high - low)?;
             if low < high
                 && let Some(value) = done.func.run(&self.0[low..high], (from, to), &mut scratch)
                 && let Ok(index) = u32::try_from(step)
@@ -322,6 +332,6 @@ impl Kept for Samples {
                 points.push((index, value / done.divisor));
             }
         }
-        points
+        Ok(points)
     }
 }

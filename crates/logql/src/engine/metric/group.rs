@@ -1,7 +1,7 @@
 //! Which series a line belongs to: its labels, cut down by a grouping, as bytes.
 
 use super::MetricLabels;
-use crate::{ast::Grouping, engine::pipe::LineLabels, read::StreamRef};
+use crate::{ast::Grouping, engine::pipe::LineLabels, labelset::EXTRACTED, read::StreamRef};
 
 /// What of a line's labels its series has.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,8 +70,12 @@ pub(super) struct Direct<'a> {
 }
 
 impl<'a> Direct<'a> {
-    pub fn new(names: &'a [String], stream: &'a StreamRef) -> Self {
-        Self { names: names.iter().map(|name| (name.as_str(), stream.labels.get(name))).collect() }
+    /// `None` where a name may be that of metadata whose own name the stream has.
+    pub fn new(names: &'a [String], stream: &'a StreamRef) -> Option<Self> {
+        if names.iter().any(|name| name.ends_with(EXTRACTED)) {
+            return None;
+        }
+        Some(Self { names: names.iter().map(|name| (name.as_str(), stream.labels.get(name))).collect() })
     }
 
     /// Whether all lines of the stream are in one series.

@@ -19,10 +19,11 @@ use super::{
     windows::{Cursor, Windows},
 };
 use crate::{
-    ast::{LabelFilter, LogExpr, MatchOp, MetricExpr, RangeAggregation, RangeOp, StageKind, VectorAggregation},
+    ast::{LabelFilter, LogExpr, MatchOp, MetricExpr, RangeAggregation, RangeOp, Stage, StageKind, VectorAggregation},
     engine::{
         EngineError, Stats, logs,
         pipe::{LineLabels, Pipe},
+        scan::{Purse, Scan, row_work},
     },
     read::{Ask, Need, Part, RowRef, Source},
     syntax::quote,
@@ -84,6 +85,8 @@ struct Query {
     needs_text: bool,
     /// Somebody asks for `__error__`, so that a line may carry it.
     keeps_errors: bool,
+    /// Of a row.
+    work: usize,
 }
 
 impl Query {
@@ -114,6 +117,9 @@ impl Query {
         };
         let labels_untouched =
             range.unwrap.is_none() && range.log.stages.iter().all(|stage| matches!(stage.kind, StageKind::Line(_) | StageKind::Decolorize));
+        // The length of a line that is rewritten: one whose template fails stays as it is.
+        let rewrites = |stage: &Stage| matches!(stage.kind, StageKind::LineFormat(_) | StageKind::Unpack | StageKind::Decolorize);
+        let needs_text = pipes.needs_text(&range.log) || (take == Take::Length && range.log.stages.iter().any(rewrites));
         Ok(Self {
             pipe: pipes.compile(&range.log, range.unwrap.as_ref(), pipes.needs(whole), eval.engine.control.now_ns)?,
             ask: Ask { start, end, ..logs::ask(pipes, &range.log)? },
@@ -122,8 +128,9 @@ impl Query {
             take,
             bare: range.log.stages.is_empty() && range.unwrap.is_none(),
             labels_untouched,
-            needs_text: pipes.needs_text(&range.log),
+            needs_text,
             keeps_errors,
+            work: row_work(&range.log),
         })
     }
 
@@ -139,24 +146,29 @@ impl Query {
             if part.bounds().0 > broken.at.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let partial = self.part::<K>(eval, part, &broken)?;
+            let (partial, purse) = self.part::<K>(eval, part, &broken)?;
+            let mut new_bytes = 0;
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, kept) in partial {
                 match found.get_mut(&key) {
                     Some(into) => into.merge(kept),
                     None => {
+                        new_bytes += key_bytes::<K>(&key);
                         found.insert(key, kept);
                     }
                 }
             }
+            purse.leave(new_bytes);
             Ok(())
         })?;
         if let Some((_, error)) = broken.first.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
         let mut rows = Vec::new();
+        let mut pace = scan.pace();
         for (key, kept) in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            let points = kept.finish(&self.windows, done);
+            pace.spend(SERIES_WORK)?;
+            let points = kept.finish(&self.windows, done, &mut pace)?;
             scan.hold(points.len() as u64)?;
             if !points.is_empty() {
                 rows.push(Row { labels: labels(&key), points });
@@ -167,11 +179,16 @@ impl Query {
         Ok(rows)
     }
 
-    fn part<K: Kept>(&self, eval: &Eval<'_, impl Source>, part: &impl Part, broken: &Broken) -> Result<Kepts<K>, EngineError> {
+    fn part<'e, K: Kept>(
+        &self,
+        eval: &Eval<'e, impl Source>,
+        part: &impl Part,
+        broken: &Broken,
+    ) -> Result<(Kepts<K>, Purse<'e>), EngineError> {
         let (scan, stream) = (eval.scan, part.stream().clone());
-        let mut partial = Partial::<K>::default();
+        let mut partial = Partial::<K>::new(scan);
         let direct = match &self.group {
-            Group::By(names) if self.labels_untouched => Some(Direct::new(names, &stream)),
+            Group::By(names) if self.labels_untouched => Direct::new(names, &stream),
             _ => None,
         };
         let constant = direct.as_ref().is_some_and(Direct::is_constant);
@@ -186,14 +203,14 @@ impl Query {
             direct.key(&[], &mut partial.key);
             let value = if self.take == Take::Length { part.bytes() } else { part.rows() };
             #[expect(clippy::cast_precision_loss, reason = "fewer than 2⁵³")]
-            partial.kept().add(bucket, Sample { at: first, stream: stream.hash.0, ordinal: 0, value: value as f64 });
-            return Ok(partial.list);
+            partial.kept()?.add(bucket, Sample { at: first, stream: stream.hash.0, ordinal: 0, value: value as f64 });
+            return Ok((partial.list, partial.purse));
         }
         let need = Need { text: self.needs_text, metadata: !constant };
         let mut worker = if self.bare && direct.is_some() { None } else { Some(self.pipe.worker(&stream)) };
         let mut cursor = Cursor::new();
         let (mut matched, mut held) = (0, 0);
-        scan.read(part, &self.ask, need, |row| {
+        scan.read(part, &self.ask, need, self.work, |row| {
             let Some(bucket) = cursor.bucket(row.at, &self.windows) else { return Ok(ControlFlow::Continue(())) };
             let mut value = match self.take {
                 Take::Length => f64::from(row.len),
@@ -224,7 +241,7 @@ impl Query {
             }
             matched += 1;
             let sample = Sample { at: row.at, stream: stream.hash.0, ordinal: row.ordinal, value };
-            let kept = if constant && let Some(current) = partial.current { &mut partial.list[current].1 } else { partial.kept() };
+            let kept = if constant && let Some(current) = partial.current { &mut partial.list[current].1 } else { partial.kept()? };
             if kept.add(bucket, sample) {
                 held += 1;
                 if held == 1024 {
@@ -236,7 +253,7 @@ impl Query {
         })?;
         Stats::add(&scan.control.stats.matched, matched);
         scan.hold(held)?;
-        Ok(partial.list)
+        Ok((partial.list, partial.purse))
     }
 }
 
@@ -244,7 +261,9 @@ impl Query {
 type Kepts<K> = Vec<(Box<[u8]>, K)>;
 
 /// Series of one part.
-struct Partial<K> {
+struct Partial<'s, K> {
+    /// Of the keys.
+    purse: Purse<'s>,
     list: Kepts<K>,
     index: HashMap<Box<[u8]>, usize>,
     /// The series of the last line.
@@ -253,13 +272,19 @@ struct Partial<K> {
     key: Vec<u8>,
 }
 
-impl<K> Default for Partial<K> {
-    fn default() -> Self {
-        Self { list: Vec::new(), index: HashMap::new(), current: None, key: Vec::new() }
-    }
+/// What a series takes at the end of a query, apart from its folds.
+const SERIES_WORK: usize = 64;
+
+/// What a series of this key takes in a map, apart from what it keeps elsewhere.
+fn key_bytes<K>(key: &[u8]) -> usize {
+    key.len() + size_of::<(Box<[u8]>, K)>()
 }
 
-impl<K: Kept> Partial<K> {
+impl<'s, K: Kept> Partial<'s, K> {
+    fn new(scan: &'s Scan<'_>) -> Self {
+        Self { purse: scan.purse(), list: Vec::new(), index: HashMap::new(), current: None, key: Vec::new() }
+    }
+
     fn find(&self) -> Option<usize> {
         if self.list.len() <= 12 {
             return self.list.iter().position(|(key, _)| **key == *self.key);
@@ -268,13 +293,18 @@ impl<K: Kept> Partial<K> {
     }
 
     /// What the series of `self.key` keeps.
-    fn kept(&mut self) -> &mut K {
+    ///
+    /// # Errors
+    /// If it is new and the query holds too much.
+    fn kept(&mut self) -> Result<&mut K, EngineError> {
         let index = match self.current {
             Some(current) if *self.list[current].0 == *self.key => current,
             // A few series are found sooner by looking at each than by a hash.
             _ => match self.find() {
                 Some(index) => index,
                 None => {
+                    // In the list and in the index.
+                    self.purse.hold(2 * key_bytes::<K>(&self.key))?;
                     let key: Box<[u8]> = self.key.as_slice().into();
                     self.list.push((key.clone(), K::default()));
                     self.index.insert(key, self.list.len() - 1);
@@ -283,7 +313,7 @@ impl<K: Kept> Partial<K> {
             },
         };
         self.current = Some(index);
-        &mut self.list[index].1
+        Ok(&mut self.list[index].1)
     }
 }
 

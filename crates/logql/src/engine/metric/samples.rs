@@ -50,12 +50,13 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_by(|a, b| super::vector::ascending(*a, *b));
+    let ascending = |a: &f64, b: &f64| super::vector::ascending(*a, *b);
     let rank = q * (values.len() as f64 - 1.0);
     let low = (rank.floor() as usize).min(values.len() - 1);
-    let high = (low + 1).min(values.len() - 1);
     let weight = rank - rank.floor();
-    values[low] * (1.0 - weight) + values[high] * weight
+    let (_, &mut value, above) = values.select_nth_unstable_by(low, ascending);
+    let next = above.iter().copied().min_by(ascending).unwrap_or(value);
+    value * (1.0 - weight) + next * weight
 }
 
 /// Growth per second of a counter that may start again from 0, extrapolated to the window's edges where the samples come

@@ -1,16 +1,27 @@
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use model::{Direction, EntryId, Timestamp};
 use proptest::prelude::*;
 
-use super::{build::*, limited, on, toy::matcher};
+use super::{
+    build::*,
+    limited, on,
+    toy::{Toy, matcher},
+};
 use crate::{
     ast::*,
     engine::{
-        Limits, LogParams, LogRow,
+        Limits, LogParams, LogRow, Tailer,
+        pipe::{CompileError, Pipe, PipeWorker, Pipes},
         ram::{Ram, RamLine},
     },
-    read::RowRef,
+    read::{Prefilter, RowRef, StreamRef},
 };
 
 fn all(stages: Vec<StageKind>) -> LogExpr {
@@ -153,4 +164,48 @@ fn a_tailer_takes_new_lines_that_are_asked_for() {
         let row = RowRef { at: 5, ordinal: 0, line: text, len: 6, metadata: &[] };
         assert_eq!(tailer.take(&ram.parts[part].stream, &row).is_some(), expect, "{text}");
     }
+}
+
+#[test]
+fn a_tailer_keeps_its_worker() {
+    /// The toy, with a count of the workers made.
+    struct Counted(Arc<AtomicUsize>);
+    struct CountedPipe(Box<dyn Pipe>, Arc<AtomicUsize>);
+    impl Pipes for Counted {
+        fn compile(
+            &self,
+            log: &LogExpr,
+            unwrap: Option<&Unwrap>,
+            needed: Option<Vec<String>>,
+            now_ns: i64,
+        ) -> Result<Box<dyn Pipe>, CompileError> {
+            Ok(Box::new(CountedPipe(Toy.compile(log, unwrap, needed, now_ns)?, self.0.clone())))
+        }
+        fn prefilter(&self, log: &LogExpr) -> Prefilter {
+            Toy.prefilter(log)
+        }
+        fn needs(&self, expr: &MetricExpr) -> Option<Vec<String>> {
+            Toy.needs(expr)
+        }
+        fn needs_text(&self, log: &LogExpr) -> bool {
+            Toy.needs_text(log)
+        }
+    }
+    impl Pipe for CountedPipe {
+        fn worker(&self, stream: &StreamRef) -> Box<dyn PipeWorker> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.worker(stream)
+        }
+    }
+    let ram = Ram::new([line(1, "a", "", "x"), line(1, "b", "", "x")], 5, false);
+    let made = Arc::new(AtomicUsize::new(0));
+    for pipes in [&Counted(made.clone()) as &dyn Pipes, &crate::engine::Piped] {
+        let mut tailer = Tailer::new(pipes, &all(vec![contains("x")]), 0).unwrap();
+        for at in 0..10 {
+            let part = &ram.parts[usize::from(at % 3 == 0)];
+            let row = tailer.take(&part.stream, &RowRef { at, ordinal: 0, line: "x", len: 1, metadata: &[] }).unwrap();
+            assert_eq!(row.labels.get("app"), part.stream.labels.get("app"), "the labels are those of the line's own stream");
+        }
+    }
+    assert_eq!(made.load(Ordering::Relaxed), 1);
 }

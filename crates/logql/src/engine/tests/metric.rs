@@ -13,7 +13,7 @@ use crate::{
     engine::{
         Engine, EngineError, Limits, RangeParams, Stop, Value,
         ram::{Ram, RamLine},
-        tests::limited,
+        tests::{limited, metric_query, piped},
     },
 };
 
@@ -225,4 +225,63 @@ fn a_query_that_nobody_waits_for_ends() {
     let engine = Engine { source: &apps(), pool: &crate::read::Inline, pipes: &super::toy::Toy, control: &control };
     let expr = MetricExpr::Range(range(RangeOp::Bytes, all(), SECOND));
     assert_eq!(engine.range(&expr, &minutes()), Err(EngineError::Cancelled));
+}
+
+/// The sums of an instant query's answer by labels, over the stages of the crate.
+fn instant(ram: &Ram, query: &str) -> Vec<(Labels, f64)> {
+    let answer = piped(ram, false, &|| None, |engine| engine.instant(&Expr::Metric(metric_query(query)), 10 * SECOND).unwrap());
+    match answer.value {
+        Value::Vector(samples) => samples.into_iter().map(|sample| (sample.labels.to_vec(), sample.value)).collect(),
+        Value::Scalar(value) => panic!("{value}"),
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn label_replace_takes_the_patterns_of_go() {
+    let ram = Ram::new([line(1, "shop-7", "", "x")], 10, false);
+    for pattern in [r"(?P<name>\pL+)-(\d)\z", r"(?<name>[[:word:]]+)-([[:digit:]])", r"\Qshop\E-(\d){1}()", r"sho\pN?p-([^\D])()"] {
+        let query = format!(r#"label_replace(count_over_time({{app=~".+"}}[1m]), "n", "$1$2", "app", `{pattern}`)"#);
+        let got = instant(&ram, &query);
+        assert!(got[0].0.iter().any(|(name, value)| name == "n" && value.ends_with('7')), "{pattern}: {got:?}");
+    }
+}
+
+#[test]
+fn bytes_are_those_of_the_line_as_the_stages_leave_it() {
+    let ram = Ram::new(
+        [line(1, "a", "", "\u{1b}[31mred\u{1b}[0m"), line(1, "b", "", "0123456789"), line(1, "c", "", r#"{"_entry":"four"}"#)],
+        10,
+        false,
+    );
+    for (stages, expect) in [
+        (r#"{app="b"} | line_format `xy`"#, 2.0),
+        (r#"{app="b"} | line_format `{{ .app }}`"#, 1.0),
+        (r#"{app="b"} | line_format `{{ __line__ }}!`"#, 11.0),
+        // A template that fails leaves the line.
+        (r#"{app="b"} | line_format `{{ div 1 0 }}` | __error__!="x" | drop __error__, __error_details__"#, 10.0),
+        (r#"{app="a"} | decolorize"#, 3.0),
+        (r#"{app="c"} | unpack"#, 4.0),
+        (r#"{app="b"} | drop level"#, 10.0),
+    ] {
+        let got = instant(&ram, &format!("sum by (app) (bytes_over_time({stages} [1m]))"));
+        assert_eq!(got[0].1, expect, "{stages}");
+    }
+}
+
+#[test]
+fn metadata_whose_name_the_stream_has_can_be_grouped_by() {
+    let both = |at: i64, version: &str| {
+        let metadata = vec![("app".to_owned(), version.to_owned()), ("level".to_owned(), "info".to_owned())];
+        (at, model::Labels::from([("app", "a")]), "x".to_owned(), metadata)
+    };
+    let ram = Ram::new([both(1, "one"), both(2, "two"), both(3, "two")], 10, false);
+    for query in
+        [r#"sum by (app_extracted) (count_over_time({app="a"}[1m]))"#, r#"sum by (app_extracted) (count_over_time({app="a"} |= "x" [1m]))"#]
+    {
+        assert_eq!(instant(&ram, query), [(labels(&[("app_extracted", "one")]), 1.0), (labels(&[("app_extracted", "two")]), 2.0)]);
+    }
 }

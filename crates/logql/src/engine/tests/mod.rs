@@ -1,5 +1,6 @@
 //! The engine over lines in memory, with a toy pipeline.
 
+mod bounds;
 mod build;
 mod logs;
 mod metric;
@@ -55,4 +56,31 @@ pub fn on<T>(ram: &ram::Ram, threads: bool, run: impl FnOnce(&Engine<'_, ram::Ra
     let pool: &dyn Pool = if threads { &Threads } else { &Inline };
     let out = run(&Engine { source: ram, pool, pipes: &toy::Toy, control: &control });
     (out, stats.snapshot())
+}
+
+/// Runs something with the stages of the crate on an engine that asks `stop`.
+pub fn piped<T>(
+    ram: &ram::Ram,
+    threads: bool,
+    stop: &(dyn Fn() -> Option<Stop> + Sync),
+    run: impl FnOnce(&Engine<'_, ram::Ram>) -> T,
+) -> T {
+    let stats = Stats::default();
+    let control = Control { stop, limits: LIMITS.get(), stats: &stats, partial_series: false, now_ns: 0 };
+    let pool: &dyn Pool = if threads { &Threads } else { &Inline };
+    run(&Engine { source: ram, pool, pipes: &Piped, control: &control })
+}
+
+pub fn log_query(text: &str) -> crate::ast::LogExpr {
+    match crate::syntax::parse(text).unwrap() {
+        crate::ast::Expr::Log(log) => log,
+        crate::ast::Expr::Metric(_) => panic!("{text} is a metric query"),
+    }
+}
+
+pub fn metric_query(text: &str) -> crate::ast::MetricExpr {
+    match crate::syntax::parse(text).unwrap() {
+        crate::ast::Expr::Metric(metric) => metric,
+        crate::ast::Expr::Log(_) => panic!("{text} is a log query"),
+    }
 }

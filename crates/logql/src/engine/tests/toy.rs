@@ -1,6 +1,6 @@
 //! The simplest pipeline there is: `|=`, `json` and `logfmt` of flat lines, string filters, `drop` of a name.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     ast::{Convert, LabelFilter, LabelPick, LineOp, LogExpr, MatchOp, MetricExpr, Needle, Stage, StageKind, Unwrap},
@@ -13,7 +13,7 @@ pub struct Toy;
 
 impl Pipes for Toy {
     fn compile(&self, log: &LogExpr, unwrap: Option<&Unwrap>, _: Option<Vec<String>>, _: i64) -> Result<Box<dyn Pipe>, CompileError> {
-        Ok(Box::new(ToyPipe { stages: log.stages.clone(), unwrap: unwrap.cloned() }))
+        Ok(Box::new(Arc::new(ToyPipe { stages: log.stages.clone(), unwrap: unwrap.cloned() })))
     }
 
     fn prefilter(&self, _: &LogExpr) -> Prefilter {
@@ -34,15 +34,15 @@ struct ToyPipe {
     unwrap: Option<Unwrap>,
 }
 
-impl Pipe for ToyPipe {
-    fn worker<'p>(&'p self, stream: &'p StreamRef) -> Box<dyn PipeWorker + 'p> {
-        Box::new(ToyWorker { pipe: self, stream, labels: ToyLabels::default() })
+impl Pipe for Arc<ToyPipe> {
+    fn worker(&self, stream: &StreamRef) -> Box<dyn PipeWorker> {
+        Box::new(ToyWorker { pipe: self.clone(), stream: stream.labels.clone(), labels: ToyLabels::default() })
     }
 }
 
-struct ToyWorker<'p> {
-    pipe: &'p ToyPipe,
-    stream: &'p StreamRef,
+struct ToyWorker {
+    pipe: Arc<ToyPipe>,
+    stream: model::Labels,
     labels: ToyLabels,
 }
 
@@ -77,12 +77,16 @@ impl LineLabels for ToyLabels {
     }
 }
 
-impl PipeWorker for ToyWorker<'_> {
+impl PipeWorker for ToyWorker {
+    fn switch(&mut self, stream: &StreamRef) {
+        self.stream = stream.labels.clone();
+    }
+
     fn process<'a>(&'a mut self, row: &RowRef<'a>) -> Option<Line<'a>> {
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         self.labels = ToyLabels {
-            stream: self.stream.labels.0.clone(),
-            metadata: row.metadata.iter().filter(|(name, _)| self.stream.labels.get(name).is_none()).map(owned).collect(),
+            stream: self.stream.0.clone(),
+            metadata: row.metadata.iter().filter(|(name, _)| self.stream.get(name).is_none()).map(owned).collect(),
             parsed: BTreeMap::new(),
         };
         for stage in &self.pipe.stages {

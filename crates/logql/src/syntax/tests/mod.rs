@@ -118,6 +118,19 @@ fn a_selector_alone_may_be_empty_but_nothing_else() {
 }
 
 #[test]
+fn distinct_is_for_log_queries_only() {
+    assert!(parse(r#"{a="b"} | json | distinct c"#).is_ok());
+    for (text, name) in [
+        (r#"count_over_time({a="b"} | json | distinct c [1m])"#, "count_over_time"),
+        (r#"sum(rate({a="b"} | distinct c, d | json [1m])) > 1"#, "rate"),
+        (r#"avg_over_time({a="b"} | logfmt | distinct c | unwrap d [1m]) by (a)"#, "avg_over_time"),
+    ] {
+        let expect = format!("parse error : distinct not allowed for {name} aggregation: it is for log queries only");
+        assert_eq!(parse(text).unwrap_err().to_string(), expect);
+    }
+}
+
+#[test]
 fn label_filters_have_their_ranks() {
     for (text, expect) in [
         ("a=1 or b=2 and c=3", "( a==1 or ( b==2 , c==3 ) )"),
