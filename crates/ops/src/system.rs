@@ -14,7 +14,14 @@ impl Ops {
     /// [`Error::NoSession`].
     pub async fn health(&self, cx: &OpCtx) -> Result<Health, Error> {
         cx.require(Action::SystemRead)?;
-        Ok(self.health_now().await)
+        let mut health = self.health_now().await;
+        if cx.scope().is_some() {
+            // Details name containers and files, whoever's they are.
+            for part in health.parts.iter_mut().filter(|part| !part.detail.is_empty()) {
+                part.detail = "an administrator sees why".to_owned();
+            }
+        }
+        Ok(health)
     }
 
     async fn health_now(&self) -> Health {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use logql::{
-    ast::{Expr, LogExpr, Matcher, Selector},
+    ast::{Expr, LogExpr, MatchOp, Matcher, Selector},
     matcher::LabelMatcher,
     plan,
 };
@@ -18,6 +18,8 @@ use crate::source::SourceService;
 
 /// Labels that every scope may name.
 pub const LABELS: [&str; 4] = ["service", "compose_project", "host", "container_name"];
+/// What names the service of a stream that has no `service`, as of lines that Promtail sends.
+const SERVICE_NAME: &str = "service_name";
 /// Bytes of a scope's text at most.
 const MAX_BYTES: usize = 4_096;
 
@@ -44,8 +46,8 @@ impl ScopeLabels {
     /// What of a stream's labels a scope can tell apart.
     #[must_use]
     pub fn of(&self, labels: &Labels) -> Labels {
-        let own = |name: &String| Some((name.clone(), labels.get(name)?.to_owned()));
-        Labels(self.0.iter().filter_map(own).collect())
+        let own = |name: &str| Some((name.to_owned(), labels.get(name)?.to_owned()));
+        Labels(self.0.iter().map(String::as_str).chain([SERVICE_NAME]).filter_map(own).collect())
     }
 }
 
@@ -93,8 +95,15 @@ impl Scope {
         if let Some(wrong) = selector.matchers.iter().find(|one| !labels.contains(&one.name)) {
             return Err(format!("`{}` is no label of a scope; use {}", wrong.name, labels.0.join(", ")));
         }
+        let text = text_of(&selector);
+        let mut selector = selector;
+        // `service!="vault"` must not let those through that are called so by the other label.
+        let refuses = |one: &&Matcher| one.name == "service" && matches!(one.op, MatchOp::NotEqual | MatchOp::NotRegex);
+        let also: Vec<Matcher> =
+            selector.matchers.iter().filter(refuses).map(|one| Matcher { name: SERVICE_NAME.to_owned(), ..one.clone() }).collect();
+        selector.matchers.extend(also);
         let ready = selector.matchers.iter().map(LabelMatcher::new).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        Ok(Self { text: text_of(&selector), selector, ready })
+        Ok(Self { text, selector, ready })
     }
 
     /// What a stored text means that no longer reads as a scope: nothing may be seen.
@@ -193,6 +202,19 @@ mod tests {
         assert!(!scope.admits(&Labels::from([("com_example_team", "a")])));
         let stream = Labels::from([("service", "web"), ("stream", "stdout"), ("com_example_team", "a"), ("com_example_tier", "1")]);
         assert_eq!(labels().of(&stream), Labels::from([("service", "web"), ("com_example_team", "a")]));
+    }
+
+    #[test]
+    fn what_is_called_so_by_its_service_name_alone_is_refused_too() {
+        let shipped = |name: &str| Labels::from([("job", name), ("service_name", name)]);
+        for text in [r#"{service!="vault"}"#, r#"{service!~"va.*"}"#] {
+            let scope = scope(text);
+            assert_eq!(scope.to_string(), text);
+            assert!(!scope.admits(&shipped("vault")) && scope.admits(&shipped("web")), "{text}");
+            assert!(!scope.admits(&labels().of(&shipped("vault"))), "{text}: of what a list of services knows");
+            assert!(scope.selector().to_string().contains("service_name!"), "queries are narrowed alike");
+        }
+        assert!(!scope(r#"{service="vault"}"#).admits(&shipped("vault")), "named by the label or not at all");
     }
 
     #[test]

@@ -225,19 +225,26 @@ impl LogEngine for EmbeddedEngine {
     async fn patterns(&self, log: &LogExpr, params: PatternParams, compare: bool, how: How) -> Result<Ran<Mined>, QueryError> {
         let log = log.clone();
         let job = move |engine: &Embedded, dropped: &Dropped| {
-            engine.with(dropped, how, TIMEOUT, |run| {
-                let mut miner = Miner::new(params, compare, MINED_LINES);
-                let mut warnings = Vec::new();
-                if let Some(span) = miner.asks_before() {
-                    let found = run.logs(&log, &span)?;
-                    warnings = found.warnings;
-                    miner.before(&found.rows);
-                }
-                let found = run.logs(&log, &miner.asks())?;
-                warnings.extend(found.warnings);
-                warnings.dedup();
-                Ok((miner.mine(&found.rows), warnings))
-            })
+            let mine = |lines| {
+                engine.with(dropped, how, TIMEOUT, |run| {
+                    let mut miner = Miner::new(params, compare, lines);
+                    let mut warnings = Vec::new();
+                    if let Some(span) = miner.asks_before() {
+                        let found = run.logs(&log, &span)?;
+                        warnings = found.warnings;
+                        miner.before(&found.rows);
+                    }
+                    let found = run.logs(&log, &miner.asks())?;
+                    warnings.extend(found.warnings);
+                    warnings.dedup();
+                    Ok((miner.mine(&found.rows), warnings))
+                })
+            };
+            match mine(MINED_LINES) {
+                // They are long ones.
+                Err(QueryError::Engine(EngineError::TooManyHeldBytes(_))) => mine(MINED_LINES / 50),
+                mined => mined,
+            }
         };
         self.0.run(job).await
     }
