@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Clock,
-    outbox::Outbox,
+    outbox::{self, Outbox},
     places::{Place, Places},
     renumber::Renumber,
 };
@@ -123,6 +123,20 @@ impl Intake {
     }
 }
 
+/// The first `kept` lines of a batch are on disk, and the next one is not.
+#[derive(Debug)]
+struct Unkept {
+    kept: usize,
+    error: logstore::AppendError,
+}
+
+impl Unkept {
+    /// There are so many before it, all kept.
+    fn behind(self, before: usize) -> Self {
+        Self { kept: before + self.kept, ..self }
+    }
+}
+
 struct Writer {
     keeper: Keeper,
     renumber: Option<RefCell<Renumber>>,
@@ -134,16 +148,17 @@ struct Writer {
 impl Writer {
     fn run(self, mut receiver: mpsc::Receiver<Message>) {
         while let Some(first) = receiver.blocking_recv() {
-            let (batch, told) = self.gather(Some(first), &mut receiver);
+            let (mut batch, told) = self.gather(Some(first), &mut receiver);
             match self.append(&batch) {
                 Ok(is_new) => {
                     self.show(&batch, &is_new);
                     self.remember(&batch);
                     tell(told);
                 }
-                Err(error) => {
+                Err(Unkept { kept, error }) => {
                     tracing::error!(kind = "database", operation = "logs_append", %error, "collected lines cannot be kept; trying again");
                     self.show(&batch, &[]);
+                    self.let_go(&mut batch, kept);
                     self.wait_for_room(batch, told, &mut receiver);
                 }
             }
@@ -177,8 +192,27 @@ impl Writer {
                     return tell(told);
                 }
                 Err(_) if closing => return,
-                Err(_) => {}
+                Err(Unkept { kept, .. }) => {
+                    self.let_go(&mut waiting, kept);
+                    bytes = waiting.iter().map(Taken::bytes).sum();
+                }
             }
+        }
+    }
+
+    /// So many lines need not wait.
+    fn let_go(&self, waiting: &mut Vec<Taken>, mut kept: usize) {
+        let whole = waiting.iter().take_while(|taken| match kept.checked_sub(taken.lines.len()) {
+            Some(rest) => {
+                kept = rest;
+                true
+            }
+            None => false,
+        });
+        let whole: Vec<Taken> = waiting.drain(..whole.count()).collect();
+        self.remember(&whole);
+        if let Some(first) = waiting.first_mut() {
+            first.lines.drain(..kept);
         }
     }
 
@@ -200,27 +234,30 @@ impl Writer {
 
     /// In pieces that the store takes, however long lines are. Says of each line whether it is new: a line that was kept
     /// before, in a piece that came through or by an earlier console, is recognised.
-    fn append(&self, batch: &[Taken]) -> Result<Vec<bool>, logstore::AppendError> {
+    fn append(&self, batch: &[Taken]) -> Result<Vec<bool>, Unkept> {
         let lines: Vec<&Line> = batch.iter().flat_map(|taken| &taken.lines).map(|line| &**line).collect();
         let mut is_new = Vec::with_capacity(lines.len());
         let mut bytes = 0;
         let mut start = 0;
         for (at, line) in lines.iter().enumerate() {
             if bytes + line.text.len() > BYTES_AT_ONCE && at > start {
-                is_new.extend(self.append_piece(&lines[start..at])?);
+                is_new.extend(self.append_piece(&lines[start..at]).map_err(|unkept| unkept.behind(start))?);
                 (start, bytes) = (at, 0);
             }
             bytes += line.text.len();
         }
-        is_new.extend(self.append_piece(&lines[start..])?);
+        is_new.extend(self.append_piece(&lines[start..]).map_err(|unkept| unkept.behind(start))?);
         Ok(is_new)
     }
 
-    fn append_piece(&self, lines: &[&Line]) -> Result<Vec<bool>, logstore::AppendError> {
+    fn append_piece(&self, lines: &[&Line]) -> Result<Vec<bool>, Unkept> {
         let engine = match &self.keeper {
             Keeper::Engine(engine) => engine,
             // It does not know what it held before: lines read again after a crash go again, and Loki keeps one of each.
-            Keeper::Outbox(outbox) => return outbox.append(lines).map(|()| vec![true; lines.len()]),
+            Keeper::Outbox(outbox) => {
+                let unkept = |outbox::Unkept { kept, source }| Unkept { kept, error: source.into() };
+                return outbox.append(lines).map(|()| vec![true; lines.len()]).map_err(unkept);
+            }
             Keeper::Nowhere => return Ok(vec![true; lines.len()]),
         };
         let mut order: Vec<StreamHash> = Vec::new();
@@ -244,7 +281,7 @@ impl Writer {
             order.iter().zip(&entries).map(|(hash, entries)| StreamBatch { labels: labels(hash), entries }).collect();
         let mut is_new = vec![true; lines.len()];
         if !batch.is_empty() {
-            let appended = engine.store.append(&batch, (self.clock)().0)?;
+            let appended = engine.store.append(&batch, (self.clock)().0).map_err(|error| Unkept { kept: 0, error })?;
             let places = order.iter().flat_map(|hash| &streams[hash]);
             places.zip(&appended.outcomes).for_each(|(at, outcome)| is_new[*at] = *outcome != Outcome::Duplicate);
         }
@@ -312,5 +349,48 @@ fn fresh(line: &Line) -> Fresh {
         ordinal: line.id.ordinal,
         line: line.text.clone(),
         metadata: vec![("detected_level".to_owned(), line.level.as_str().to_owned())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{EntryId, Labels, Timestamp};
+    use ops::source::{ServiceKey, Stream};
+
+    use super::*;
+
+    #[test]
+    fn what_the_queue_kept_does_not_wait_for_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Arc::new(Outbox::open(dir.path(), 1 << 30).unwrap());
+        let clock: Clock = Arc::new(|| Timestamp(0));
+        let places = Arc::new(Places::open(dir.path(), clock.clone()));
+        let keeper = Keeper::Outbox(outbox.clone());
+        let writer = Writer { keeper, renumber: None, hub: Arc::default(), places: places.clone(), clock };
+        let key = ServiceKey { host: "local".into(), project: None, name: "web".into(), kind_file: false };
+        let stream = Arc::new(Stream::new(key, Labels::from([("service", "web")])));
+        // Random, so that snappy does not make it small; a record holds one of them.
+        let text: Arc<str> = (0..600_000).map(|_| char::from(rand::random_range(b' '..=b'~'))).collect::<String>().into();
+        let line = |at: u64| {
+            let id = EntryId { at: Timestamp(at as i64), stream: stream.hash, ordinal: 0 };
+            Arc::new(Line { id, stream: stream.clone(), text: text.clone(), level: Level::Info, group: id })
+        };
+        let taken = |number: u64| Taken {
+            lines: (number * 3..number * 3 + 3).map(line).collect(),
+            show: Show::Kept,
+            place: Some((number.to_string(), Place::File { device: 0, inode: 0, end: number })),
+        };
+        let mut waiting: Vec<Taken> = (0..10).map(taken).collect();
+        // The second file of the queue cannot be made.
+        std::fs::create_dir(dir.path().join("0000000001.queue")).unwrap();
+        let kept = writer.append(&waiting).unwrap_err().kept;
+        assert!((6..30).contains(&kept), "{kept}");
+        writer.let_go(&mut waiting, kept);
+        assert_eq!(waiting.iter().map(|taken| taken.lines.len()).sum::<usize>(), 30 - kept);
+        let remembered = (0..10).filter(|number: &u64| places.get(&number.to_string()).is_some()).count();
+        assert_eq!((remembered, waiting.len()), (kept / 3, 10 - kept / 3));
+        std::fs::remove_dir(dir.path().join("0000000001.queue")).unwrap();
+        assert!(writer.append(&waiting).is_ok());
+        assert_eq!(outbox.counts().waiting_lines, 30, "each once");
     }
 }

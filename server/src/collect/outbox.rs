@@ -4,20 +4,20 @@
 //! `outbox/<number>.queue` holds records one after the other: length of the body (u32, little endian), lines in it (u32),
 //! XXH3 of both and the body (u64), and the body, a push as Loki takes it (`logproto.PushRequest` in a snappy block).
 //! `outbox/sent.json` says behind which record sending stands. It is written without fsync: after a power cut some records
-//! are sent again, and Loki knows their lines.
+//! are sent again, and Loki knows their lines. Where a file is damaged, what is whole behind the damage is sent all the same.
 
 use std::{
     borrow::Cow,
     collections::{HashMap, VecDeque},
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
+    time::Duration,
 };
 
 use logpush::{Push, PushEntry, PushStream, body, proto};
-use logstore::AppendError;
 use model::StreamHash;
 use ops::source::Line;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,11 @@ const SEGMENT_BYTES: u64 = 8 << 20;
 const RECORD_BYTES: usize = 1 << 20;
 const HEADER: usize = 16;
 /// Beyond it a length is damage.
-const MAX_BODY_BYTES: u64 = 64 << 20;
+const MAX_BODY_BYTES: usize = 64 << 20;
+/// What a line counts in a record beside its text.
+const LINE_BYTES: usize = 64;
+/// Between two tries to remember what was sent, when nothing more is.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 
 /// A push that waits.
 #[derive(Debug)]
@@ -39,6 +43,15 @@ pub struct Waiting {
     pub lines: u64,
     at: Position,
     end: Position,
+}
+
+/// A disk that cannot write: the first `kept` lines are on it, the others are not.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the queue for Loki")]
+pub struct Unkept {
+    pub kept: usize,
+    #[source]
+    pub source: io::Error,
 }
 
 /// What an outbox holds and what it lost since the start.
@@ -71,6 +84,8 @@ struct State {
     /// Never empty; the last is written to.
     segments: VecDeque<Segment>,
     sent: Position,
+    /// The disk did not take `sent` yet.
+    is_unsaved: bool,
     counts: OutboxCounts,
 }
 
@@ -80,6 +95,8 @@ struct Segment {
     bytes: u64,
     /// Lines in it that are not sent.
     lines: u64,
+    /// Nothing more is written to it: what comes behind damage is found less surely.
+    is_damaged: bool,
 }
 
 impl Outbox {
@@ -93,53 +110,53 @@ impl Outbox {
             fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".queue")?.parse().ok()).collect();
         numbers.sort_unstable();
         let sent: Option<Position> = fs::read(dir.join("sent.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let mut segments = VecDeque::new();
+        let (mut segments, mut counts) = (VecDeque::new(), OutboxCounts::default());
         for number in &numbers {
             if sent.is_some_and(|sent| *number < sent.segment) {
-                fs::remove_file(path(dir, *number))?;
+                remove(dir, *number);
                 continue;
             }
-            let file = OpenOptions::new().read(true).append(true).open(path(dir, *number))?;
             let from = sent.filter(|sent| sent.segment == *number).map_or(0, |sent| sent.offset);
-            let (bytes, lines) = scan(&file, from)?;
-            // A torn record was never acknowledged.
-            file.set_len(bytes)?;
-            segments.push_back(Segment { number: *number, file, bytes, lines });
+            let (segment, lost_lines) = Segment::open(dir, *number, from, Some(number) == numbers.last())?;
+            counts.dropped_lines += lost_lines;
+            segments.push_back(segment);
         }
         if segments.is_empty() {
             segments.push_back(Segment::create(dir, sent.map_or(0, |sent| sent.segment + 1))?);
         }
+        // After a crash it may name a file that is gone: the one behind it was not begun.
         let first = Position { segment: segments[0].number, offset: 0 };
         let sent = sent
             .filter(|sent| sent.segment == first.segment)
             .map_or(first, |sent| Position { offset: sent.offset.min(segments[0].bytes), ..sent });
-        let state = State { segments, sent, counts: OutboxCounts::default() };
+        let state = State { segments, sent, is_unsaved: false, counts };
         Ok(Self { dir: dir.to_owned(), max_bytes, state: Mutex::new(state), arrived: Notify::new() })
     }
 
     /// Blocks until the lines are on disk.
     ///
     /// # Errors
-    /// What the disk says. Some of the lines may be kept then: sent twice, they count once.
-    pub fn append(&self, lines: &[&Line]) -> Result<(), AppendError> {
-        let mut rest = lines;
-        while !rest.is_empty() {
+    /// What the disk says, and how many of the lines are kept all the same.
+    pub fn append(&self, lines: &[&Line]) -> Result<(), Unkept> {
+        let mut kept = 0;
+        while kept < lines.len() {
             let mut bytes = 0;
-            let fits = rest.iter().take_while(|line| {
-                bytes += line.text.len() + 64;
+            let fits = lines[kept..].iter().take_while(|line| {
+                bytes += line.text.len() + LINE_BYTES;
                 bytes <= RECORD_BYTES
             });
-            let (record, more) = rest.split_at(fits.count().max(1));
-            self.write(&record_of(record))?;
-            rest = more;
+            let count = fits.count().max(1);
+            self.write(&record_of(&lines[kept..kept + count])).map_err(|source| Unkept { kept, source })?;
+            kept += count;
+            // At once: it is sent also where the next cannot be written.
+            self.arrived.notify_one();
         }
-        self.arrived.notify_one();
         Ok(())
     }
 
     fn write(&self, (record, lines): &(Vec<u8>, u64)) -> io::Result<()> {
         let mut state = self.state();
-        if state.segments.back().is_some_and(|segment| segment.bytes >= SEGMENT_BYTES) {
+        if state.segments.back().is_some_and(|segment| segment.bytes >= SEGMENT_BYTES || segment.is_damaged) {
             let next = state.segments.back().map_or(0, |segment| segment.number + 1);
             state.segments.push_back(Segment::create(&self.dir, next)?);
         }
@@ -147,29 +164,31 @@ impl Outbox {
         let written = segment.file.write_all(record).and_then(|()| segment.file.sync_data());
         if let Err(error) = written {
             // Half a record must not stand before the next one.
-            segment.file.set_len(segment.bytes)?;
+            segment.is_damaged = segment.file.set_len(segment.bytes).is_err();
             return Err(error);
         }
         segment.bytes += record.len() as u64;
         segment.lines += lines;
-        self.make_room(&mut state)
+        self.make_room(&mut state);
+        Ok(())
     }
 
     /// Drops whole files from the old end, never the one that is written to.
-    fn make_room(&self, state: &mut State) -> io::Result<()> {
+    fn make_room(&self, state: &mut State) {
         while state.segments.len() > 1 && state.segments.iter().map(|segment| segment.bytes).sum::<u64>() > self.max_bytes {
-            let oldest = state.segments.pop_front().expect("more than one");
-            fs::remove_file(path(&self.dir, oldest.number))?;
-            state.counts.dropped_lines += oldest.lines;
-            tracing::error!(
-                kind = "external_service",
-                peer = "loki",
-                lines = oldest.lines,
-                "the queue for Loki is full: its oldest lines were dropped"
-            );
-            state.sent = Position { segment: state.segments[0].number, offset: 0 };
+            let lines = self.drop_first(state).lines;
+            state.counts.dropped_lines += lines;
+            tracing::error!(kind = "external_service", peer = "loki", lines, "the queue for Loki is full: its oldest lines were dropped");
         }
-        Ok(())
+    }
+
+    /// Goes on with the second file. The first is removed before that is remembered: on a full disk there may be room only then.
+    fn drop_first(&self, state: &mut State) -> Segment {
+        let first = state.segments.pop_front().expect("more than one");
+        state.sent = Position { segment: state.segments[0].number, offset: 0 };
+        remove(&self.dir, first.number);
+        state.is_unsaved = true;
+        first
     }
 
     /// The oldest push that waits; waits for one.
@@ -177,10 +196,12 @@ impl Outbox {
         loop {
             match self.read() {
                 Ok(Some(waiting)) => return waiting,
+                // Elapses where nothing comes; then it is saved and looked again.
+                Ok(None) if self.state().is_unsaved => drop(tokio::time::timeout(SAVE_AGAIN, self.arrived.notified()).await),
                 Ok(None) => self.arrived.notified().await,
                 Err(error) => {
                     tracing::error!(kind = "database", operation = "outbox_read", %error, "the queue for Loki cannot be read");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         }
@@ -193,35 +214,19 @@ impl Outbox {
             let segment = &state.segments[0];
             if at.offset >= segment.bytes {
                 if state.segments.len() == 1 {
+                    // It was told when it failed; a file that is gone, too, says that it was sent.
+                    let _ = self.save(&mut state);
                     return Ok(None);
                 }
-                self.pass(&mut state)?;
+                self.drop_first(&mut state);
                 continue;
             }
             if let Some((body, lines)) = read_record(&segment.file, at.offset, segment.bytes)? {
                 let end = Position { offset: at.offset + (HEADER + body.len()) as u64, ..at };
                 return Ok(Some(Waiting { body, lines, at, end }));
             }
-            // Where the next record begins is not known either.
-            let lost = segment.lines;
-            tracing::error!(
-                kind = "database",
-                operation = "outbox_read",
-                lines = lost,
-                "a file of the queue for Loki is damaged: its lines are lost"
-            );
-            state.counts.dropped_lines += lost;
-            state.segments[0].lines = 0;
-            state.sent.offset = segment_end(&state);
+            skip_damage(&mut state)?;
         }
-    }
-
-    /// Takes the first file away, which has been sent.
-    fn pass(&self, state: &mut State) -> io::Result<()> {
-        let done = state.segments.pop_front().expect("more than one");
-        state.sent = Position { segment: state.segments[0].number, offset: 0 };
-        self.save(state.sent)?;
-        fs::remove_file(path(&self.dir, done.number))
     }
 
     /// Loki has the lines but for `rejected` of them, and none of them will be sent again.
@@ -240,13 +245,19 @@ impl Outbox {
         }
         state.sent = waiting.end;
         state.segments[0].lines = state.segments[0].lines.saturating_sub(waiting.lines);
-        self.save(state.sent)
+        state.is_unsaved = true;
+        self.save(&mut state)
     }
 
-    fn save(&self, sent: Position) -> io::Result<()> {
+    fn save(&self, state: &mut State) -> io::Result<()> {
+        if !state.is_unsaved {
+            return Ok(());
+        }
         let next = self.dir.join("sent.json.next");
-        fs::write(&next, serde_json::to_vec(&sent).expect("two numbers serialise"))?;
-        fs::rename(&next, self.dir.join("sent.json"))
+        fs::write(&next, serde_json::to_vec(&state.sent).expect("two numbers serialise"))?;
+        fs::rename(&next, self.dir.join("sent.json"))?;
+        state.is_unsaved = false;
+        Ok(())
     }
 
     pub fn counts(&self) -> OutboxCounts {
@@ -263,16 +274,86 @@ impl Outbox {
     }
 }
 
-fn segment_end(state: &State) -> u64 {
-    state.segments[0].bytes
+/// Goes on at the next whole record of the first file, and counts what is lost before it.
+fn skip_damage(state: &mut State) -> io::Result<()> {
+    let segment = &mut state.segments[0];
+    let found = scan(&segment.read(state.sent.offset)?);
+    // What was found when it was opened has been counted.
+    let lines = segment.lines.saturating_sub(found.lines);
+    if lines > 0 {
+        tracing::error!(
+            kind = "database",
+            operation = "outbox_read",
+            lines,
+            "a file of the queue for Loki is damaged: lines in it are lost"
+        );
+    }
+    (segment.lines, segment.is_damaged) = (found.lines, true);
+    state.counts.dropped_lines += lines;
+    state.sent.offset += found.first as u64;
+    state.is_unsaved = true;
+    Ok(())
 }
 
 impl Segment {
     fn create(dir: &Path, number: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path(dir, number))?;
+        let path = path(dir, number);
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(&path)?;
         // The name, too, must survive a power cut.
-        File::open(dir)?.sync_all()?;
-        Ok(Self { number, file, bytes: 0, lines: 0 })
+        if let Err(error) = File::open(dir).and_then(|dir| dir.sync_all()) {
+            // It is made anew at the next try.
+            fs::remove_file(&path)?;
+            return Err(error);
+        }
+        Ok(Self { number, file, bytes: 0, lines: 0, is_damaged: false })
+    }
+
+    /// What was sent ends at `from`. And how many lines behind it are lost.
+    fn open(dir: &Path, number: u64, from: u64, is_last: bool) -> io::Result<(Self, u64)> {
+        let file = OpenOptions::new().read(true).append(true).open(path(dir, number))?;
+        let bytes = file.metadata()?.len();
+        // Shorter than what was sent of it: lines behind its end would be taken for sent at the next start.
+        let mut segment = Self { number, file, bytes, lines: 0, is_damaged: bytes < from };
+        let mut found = scan(&segment.read(from)?);
+        if let Some(tail) = found.tail.take() {
+            if is_last && tail.is_torn {
+                // It was never acknowledged.
+                segment.bytes = from + tail.at as u64;
+                segment.file.set_len(segment.bytes)?;
+            } else {
+                found.lost_lines += tail.lines;
+            }
+        }
+        if found.lost_lines > 0 {
+            segment.is_damaged = true;
+            tracing::error!(
+                kind = "database",
+                operation = "outbox_open",
+                file = number,
+                lines = found.lost_lines,
+                "a file of the queue for Loki is damaged: these lines or more are lost"
+            );
+        }
+        segment.lines = found.lines;
+        Ok((segment, found.lost_lines))
+    }
+
+    /// All from `from` on.
+    fn read(&self, from: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&self.file).seek(SeekFrom::Start(from))?;
+        (&self.file).take(self.bytes.saturating_sub(from)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// A file that stays is not sent again before a restart, and takes room.
+fn remove(dir: &Path, number: u64) {
+    match fs::remove_file(path(dir, number)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::error!(kind = "database", operation = "outbox_remove", file = number, %error, "a file of the queue for Loki cannot be removed");
+        }
+        _ => {}
     }
 }
 
@@ -308,35 +389,104 @@ fn record_of(lines: &[&Line]) -> (Vec<u8>, u64) {
     (record, lines.len() as u64)
 }
 
+struct Head {
+    body_bytes: usize,
+    lines: u64,
+    hash: u64,
+}
+
+impl Head {
+    /// `None` where there is none. A length beyond all bounds stands as it is.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let head = bytes.get(..HEADER)?;
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let hash = u64::from(word(8)) | u64::from(word(12)) << 32;
+        Some(Self { body_bytes: word(0) as usize, lines: word(4).into(), hash })
+    }
+
+    /// What a record may be, as far as numbers say.
+    fn is_likely(&self) -> bool {
+        (1..=MAX_BODY_BYTES).contains(&self.body_bytes) && (1..=(RECORD_BYTES / LINE_BYTES) as u64).contains(&self.lines)
+    }
+}
+
 /// `None` where the bytes are no whole record.
 fn read_record(file: &File, offset: u64, end: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
-    let mut head = [0; HEADER];
+    let mut head_bytes = [0; HEADER];
     if end.saturating_sub(offset) < HEADER as u64 {
         return Ok(None);
     }
-    file.read_exact_at(&mut head, offset)?;
-    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    let (len, lines) = (u64::from(word(0)), u64::from(word(4)));
-    if len > MAX_BODY_BYTES || offset + HEADER as u64 + len > end {
+    file.read_exact_at(&mut head_bytes, offset)?;
+    let head = Head::read(&head_bytes).expect("as long as a head");
+    if head.body_bytes > MAX_BODY_BYTES || offset + (HEADER + head.body_bytes) as u64 > end {
         return Ok(None);
     }
-    let mut body = vec![0; usize::try_from(len).expect("some megabytes")];
+    let mut body = vec![0; head.body_bytes];
     file.read_exact_at(&mut body, offset + HEADER as u64)?;
-    let expect = u64::from(word(8)) | u64::from(word(12)) << 32;
-    Ok((hash(&head[..8], &body) == expect).then_some((body, lines)))
+    Ok((hash(&head_bytes[..8], &body) == head.hash).then_some((body, head.lines)))
 }
 
-/// The end of the last whole record, and lines in those from `from` on.
-fn scan(file: &File, from: u64) -> io::Result<(u64, u64)> {
-    let end = file.metadata()?.len();
-    let (mut offset, mut lines) = (0, 0);
-    while let Some((body, count)) = read_record(file, offset, end)? {
-        if offset >= from {
-            lines += count;
+/// The head of the whole record at the beginning.
+fn whole(bytes: &[u8]) -> Option<Head> {
+    let head = Head::read(bytes).filter(Head::is_likely)?;
+    let body = bytes.get(HEADER..HEADER + head.body_bytes)?;
+    (hash(&bytes[..8], body) == head.hash).then_some(head)
+}
+
+/// What the rest of a file holds.
+#[derive(Default)]
+struct Found {
+    /// Where the first whole record begins, or the end.
+    first: usize,
+    /// Lines in whole records.
+    lines: u64,
+    /// At least so many were in what is damaged before a whole record.
+    lost_lines: u64,
+    tail: Option<Tail>,
+}
+
+/// What is behind the last whole record.
+struct Tail {
+    at: usize,
+    /// At least so many lines.
+    lines: u64,
+    /// It was not written to its end, or nothing of it was.
+    is_torn: bool,
+}
+
+fn scan(bytes: &[u8]) -> Found {
+    let mut found = Found { first: bytes.len(), ..Found::default() };
+    let mut at = 0;
+    while at < bytes.len() {
+        if let Some(head) = whole(&bytes[at..]) {
+            found.first = found.first.min(at);
+            found.lines += head.lines;
+            at += HEADER + head.body_bytes;
+            continue;
         }
-        offset += (HEADER + body.len()) as u64;
+        let head = Head::read(&bytes[at..]).filter(Head::is_likely);
+        let lines = head.as_ref().map_or(1, |head| head.lines);
+        match next_whole(&bytes[at..]) {
+            Some(next) => {
+                found.lost_lines += lines;
+                at += next;
+            }
+            None => {
+                let is_torn = head.is_none_or(|head| bytes.len() - at < HEADER + head.body_bytes);
+                found.tail = Some(Tail { at, lines, is_torn });
+                break;
+            }
+        }
     }
-    Ok((offset, lines))
+    found
+}
+
+/// Where the next whole record begins behind one that is not.
+fn next_whole(bytes: &[u8]) -> Option<usize> {
+    // Most damage is in a body: its length holds then, and nothing that somebody logs is taken for a record.
+    let told = Head::read(bytes).map(|head| HEADER + head.body_bytes);
+    told.filter(|at| bytes.get(*at..).is_some_and(|rest| whole(rest).is_some()))
+        .or_else(|| (1..bytes.len()).find(|at| whole(&bytes[*at..]).is_some()))
 }
 
 #[cfg(test)]
@@ -430,8 +580,164 @@ mod tests {
         assert_eq!(drain(&outbox), (dropped..at).collect::<Vec<_>>());
     }
 
+    /// Letters that snappy cannot make small, from a generator of its own: the same at each run.
+    fn noise(bytes: usize) -> Arc<str> {
+        let mut state = bytes as u64 | 1;
+        let letter = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'!' + u8::try_from(state >> 58).unwrap())
+        };
+        (0..bytes).map(letter).collect::<String>().into()
+    }
+
+    /// Where the records of a file begin.
+    fn records(bytes: &[u8]) -> Vec<usize> {
+        let (mut all, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
+            all.push(at);
+            at += HEADER + Head::read(&bytes[at..]).unwrap().body_bytes;
+        }
+        all
+    }
+
+    /// Four records of three lines, `harm` to the file, and what the next start finds: the lines that come, and those counted.
+    fn harmed(is_last: bool, harm: impl Fn(&mut Vec<u8>, &[usize])) -> (Vec<i64>, u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        (0..4).for_each(|at| append(&outbox, at * 3..at * 3 + 3));
+        if !is_last {
+            outbox.state().segments[0].is_damaged = true;
+            append(&outbox, 12..13);
+        }
+        drop(outbox);
+        let mut bytes = fs::read(path(dir.path(), 0)).unwrap();
+        let starts = records(&bytes);
+        harm(&mut bytes, &starts);
+        fs::write(path(dir.path(), 0), bytes).unwrap();
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        append(&outbox, 20..21);
+        // A start later they are the same.
+        drop(outbox);
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        let lost = outbox.counts().dropped_lines;
+        let all = drain(&outbox);
+        assert_eq!((outbox.counts().dropped_lines, outbox.counts().waiting_lines), (lost, 0), "counted once");
+        drop(outbox);
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        assert_eq!((drain(&outbox), outbox.counts().dropped_lines), (Vec::new(), 0), "over at the next start");
+        (all, lost)
+    }
+
     #[test]
-    fn a_flipped_byte_costs_its_file_and_is_counted() {
+    fn damage_found_at_the_start_costs_its_record_and_none_behind_it() {
+        let without = |gone: std::ops::Range<i64>, is_last: bool| {
+            let all = (0..if is_last { 12 } else { 13 }).chain([20]);
+            all.filter(|at| !gone.contains(at)).collect::<Vec<_>>()
+        };
+        for is_last in [true, false] {
+            let body = harmed(is_last, |bytes, starts| bytes[starts[1] + 30] ^= 1);
+            assert_eq!(body, (without(3..6, is_last), 3), "a body");
+            let length = harmed(is_last, |bytes, starts| bytes[starts[1] + 3] ^= 0x40);
+            assert_eq!((length.0, length.1 > 0), (without(3..6, is_last), true), "a length");
+            let zeros = harmed(is_last, |bytes, starts| bytes[starts[1] + 8..starts[2] + 8].fill(0));
+            assert_eq!((zeros.0, zeros.1 > 0), (without(3..9, is_last), true), "two of them");
+            let last = harmed(is_last, |bytes, starts| bytes[starts[3] + 30] ^= 1);
+            assert_eq!(last, (without(9..12, is_last), 3), "the last");
+        }
+        let torn = harmed(true, |bytes, starts| bytes.truncate(starts[3] + 40));
+        assert_eq!(torn, (without(9..12, true), 0), "it was never acknowledged");
+        let closed = harmed(false, |bytes, starts| bytes.truncate(starts[3] + 40));
+        assert_eq!(closed, (without(9..12, false), 3), "a closed file is never torn");
+    }
+
+    #[test]
+    fn a_file_shorter_than_what_was_sent_of_it_swallows_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        append(&outbox, 0..3);
+        assert_eq!(drain(&outbox), [0, 1, 2]);
+        drop(outbox);
+        OpenOptions::new().write(true).open(path(dir.path(), 0)).unwrap().set_len(10).unwrap();
+        append(&Outbox::open(dir.path(), 1 << 30).unwrap(), 3..9);
+        assert_eq!(drain(&Outbox::open(dir.path(), 1 << 30).unwrap()), (3..9).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_disk_that_fails_half_way_says_what_it_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        let mut many = lines(0..24);
+        let text = noise(700_000);
+        many.iter_mut().for_each(|line| line.text = text.clone());
+        let many: Vec<&Line> = many.iter().collect();
+        // The second file cannot be made.
+        fs::create_dir(path(dir.path(), 1)).unwrap();
+        let Unkept { kept, .. } = outbox.append(&many).unwrap_err();
+        assert!((1..24).contains(&kept) && outbox.counts().waiting_lines == kept as u64, "{kept}");
+        assert!(outbox.append(&many[kept..]).is_err_and(|error| error.kept == 0));
+        fs::remove_dir(path(dir.path(), 1)).unwrap();
+        outbox.append(&many[kept..]).unwrap();
+        assert_eq!(drain(&outbox), (0..24).collect::<Vec<_>>());
+    }
+
+    /// An outbox with a line in each of three files.
+    fn three_files(dir: &Path) -> Outbox {
+        let outbox = Outbox::open(dir, 1 << 30).unwrap();
+        for at in 0..3 {
+            append(&outbox, at..at + 1);
+            outbox.state().segments[at as usize].is_damaged = at < 2;
+        }
+        outbox
+    }
+
+    fn files(dir: &Path) -> usize {
+        (0..3).filter(|number| path(dir, *number).is_file()).count()
+    }
+
+    #[test]
+    fn sent_files_go_though_it_cannot_be_remembered_and_that_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = three_files(dir.path());
+        let (first, _) = next(&outbox).unwrap();
+        outbox.done(&first, 0).unwrap();
+        // What stands for a full disk.
+        fs::create_dir(dir.path().join("sent.json.next")).unwrap();
+        let (second, times) = next(&outbox).unwrap();
+        assert_eq!((times, files(dir.path())), (vec![1], 2));
+        assert!(outbox.done(&second, 0).is_err());
+        // It still names the first file, which is gone.
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["0000000001.queue", "0000000002.queue", "sent.json"] {
+            fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        }
+        assert_eq!(drain(&Outbox::open(copy.path(), 1 << 30).unwrap()), [1, 2]);
+
+        assert_eq!(next(&outbox).unwrap().1, [2]);
+        assert_eq!(files(dir.path()), 1);
+        let (third, _) = next(&outbox).unwrap();
+        assert!(outbox.done(&third, 0).is_err());
+        fs::remove_dir(dir.path().join("sent.json.next")).unwrap();
+        assert!(next(&outbox).is_none());
+        drop(outbox);
+        assert!(drain(&Outbox::open(dir.path(), 1 << 30).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_removed_does_not_move_what_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut outbox = three_files(dir.path());
+        outbox.max_bytes = 1;
+        // Gone already, and a directory in its place.
+        fs::remove_file(path(dir.path(), 0)).unwrap();
+        fs::remove_file(path(dir.path(), 1)).unwrap();
+        fs::create_dir(path(dir.path(), 1)).unwrap();
+        append(&outbox, 3..4);
+        assert_eq!(outbox.counts().dropped_lines, 2);
+        assert_eq!(drain(&outbox), [2, 3]);
+    }
+
+    #[test]
+    fn a_flipped_byte_costs_its_record_and_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
         append(&outbox, 0..3);
@@ -441,7 +747,28 @@ mod tests {
         fs::write(&file, bytes).unwrap();
         assert!(next(&outbox).is_none());
         assert_eq!((outbox.counts().dropped_lines, outbox.counts().waiting_lines), (3, 0));
+        // Those behind it come, in this run and after a restart.
         append(&outbox, 3..4);
-        assert_eq!(drain(&outbox), [3]);
+        let restarted = Outbox::open(dir.path(), 1 << 30).unwrap();
+        assert_eq!(drain(&restarted), [3]);
+    }
+
+    #[test]
+    fn damage_found_while_sending_costs_its_record_and_the_next_ones_stand_in_a_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(dir.path(), 1 << 30).unwrap();
+        (0..3).for_each(|at| append(&outbox, at * 3..at * 3 + 3));
+        let mut bytes = fs::read(path(dir.path(), 0)).unwrap();
+        let start = records(&bytes)[1];
+        bytes[start + 30] ^= 1;
+        fs::write(path(dir.path(), 0), bytes).unwrap();
+        let (first, _) = next(&outbox).unwrap();
+        outbox.done(&first, 0).unwrap();
+        assert_eq!(next(&outbox).unwrap().1, [6, 7, 8]);
+        assert_eq!((outbox.counts().dropped_lines, outbox.counts().waiting_lines), (3, 3));
+        append(&outbox, 9..10);
+        assert_eq!(outbox.state().segments.len(), 2);
+        assert_eq!(drain(&outbox), (6..10).collect::<Vec<_>>());
+        assert_eq!((outbox.counts().dropped_lines, outbox.counts().sent_lines), (3, 7));
     }
 }

@@ -66,8 +66,13 @@ fn fate(answer: &Answer, lines: u64) -> Fate {
     let said = answer.said();
     // A message beyond Loki's own bounds never gets smaller.
     let too_large = status.is_server_error() && said.contains("larger than max");
-    // 401, 403 and 404 are for a person to set right, 408 and 429 for time.
-    if !too_large && (status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 404 | 408 | 429) || !status.is_client_error()) {
+    // Loki's word on the lines, and no page of a proxy. All else is for a person to set right, or for time.
+    let is_final = matches!(status.as_u16(), 400 | 413 | 422) && !said.starts_with('<');
+    if !too_large && !is_final {
+        // Of the others the client tells.
+        if !status.is_server_error() && !matches!(status.as_u16(), 401 | 403 | 429) {
+            tracing::warn!(kind = "external_service", peer = NAME, %status, "lines wait, their push is not taken: {said}");
+        }
         return Fate::Later(answer.retry_after);
     }
     let rejected = ignored(&said).unwrap_or(lines);
@@ -102,6 +107,14 @@ mod tests {
             (503, "", None),
             (401, "no org id", None),
             (302, "", None),
+            (404, "404 page not found", None),
+            (405, "Method Not Allowed", None),
+            (407, "Proxy Authentication Required", None),
+            (410, "", None),
+            (415, "unsupported media type", None),
+            (431, "Request Header Fields Too Large", None),
+            (400, "<html><h1>400 The plain HTTP request was sent to HTTPS port</h1></html>", None),
+            (413, "\n<html><h1>413 Request Entity Too Large</h1></html>", None),
         ] {
             let answer = Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: said.as_bytes().to_vec().into() };
             match (fate(&answer, 10), expect) {
