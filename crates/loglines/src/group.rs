@@ -22,12 +22,12 @@ pub fn is_continuation(line: &str) -> bool {
 }
 
 /// Gives each line of one stream the id of the line that heads its group.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Grouper {
     group: Option<Group>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Group {
     head: EntryId,
     last: EntryId,

@@ -1,12 +1,12 @@
 //! Follows every `*.log` file of one folder, and the console's own log wherever it is. The folder is looked at by `stat`
 //! on each turn; appended bytes are read by position and handed on. Renamed, truncated and deleted files are told apart by their inode
-//! and size. What is learnt of a file is kept in a sidecar (see [`index`](crate::source::files::index)), so that lines
+//! and size; one that was renamed or deleted is read until its writer has left it. What is learnt of a file is kept in a sidecar (see [`index`](crate::source::files::index)), so that lines
 //! keep their ids across restarts.
 
 mod tracked;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -30,13 +30,18 @@ use super::{
 };
 use crate::{
     config::Pattern,
-    source::files::{FileLogs, Followed, key},
+    source::files::{FileLogs, Followed, key, lock},
 };
 
 /// Lines handed on at once.
 const BATCH: usize = 256;
 /// How far back lines count when a file is seen for the first time.
 const LOOK_BACK_NS: i64 = 300 * model::time::NANOS_PER_SEC;
+/// For how long nothing must be written to a file that has left its path until it is done: whoever rotates it tells its writer
+/// only then.
+const STILL_NS: i64 = 60 * model::time::NANOS_PER_SEC;
+/// Files that have left one path and are followed still; beyond it the oldest is done.
+const OLD_FILES: usize = 4;
 
 /// Which files are followed, and where what is learnt of them is kept.
 #[derive(Clone, Debug)]
@@ -103,13 +108,35 @@ struct Folder {
     files: BTreeMap<PathBuf, File>,
 }
 
+impl Drop for Folder {
+    fn drop(&mut self) {
+        for tracked in self.files.values_mut().filter_map(|file| file.tracked.as_mut()) {
+            // As after a crash: its lines are read again, if the file is there still.
+            let _ = tracked.close();
+        }
+    }
+}
+
 /// A file that is or was there.
 struct File {
     stream: Arc<Stream>,
     kind: ServiceKind,
     tracked: Option<Tracked>,
+    /// Those that were there before, the oldest first.
+    old: VecDeque<OldFile>,
+    /// How many have left.
+    left: u16,
+    /// The time of the last line of the one that left last.
+    behind: Timestamp,
     /// Whether its end was reached once. What is appended after that is news, whatever time its lines carry.
     caught_up: bool,
+}
+
+/// A file that was renamed or deleted, and may be written to still.
+struct OldFile {
+    tracked: Tracked,
+    /// When something of it was last taken.
+    moved: Timestamp,
 }
 
 impl Folder {
@@ -174,7 +201,15 @@ impl Folder {
         let job = if console { "console" } else { "files" };
         let labels = Labels::from([("service", name), ("service_name", name), ("stream", "stdout"), ("job", job), ("host", "local")]);
         let kind = if console { ServiceKind::Console } else { ServiceKind::File };
-        Some(File { stream: Arc::new(Stream::new(key(name), labels)), kind, tracked: None, caught_up: false })
+        Some(File {
+            stream: Arc::new(Stream::new(key(name), labels)),
+            kind,
+            tracked: None,
+            old: VecDeque::new(),
+            left: 0,
+            behind: Timestamp::default(),
+            caught_up: false,
+        })
     }
 
     /// What is at a path, if it is a regular file that does not lead out of the folder.
@@ -199,43 +234,106 @@ impl Folder {
     fn look(&mut self, path: &Path, file: &mut File) -> io::Result<bool> {
         let now = (self.clock)();
         let since = if file.caught_up { Timestamp::MIN } else { Timestamp(now.0 - LOOK_BACK_NS) };
-        let name = path.to_string_lossy();
+        let old_more = self.look_at_old(file, now, since);
         let found = self.found(path)?;
         if let Some(tracked) = &mut file.tracked
             && found.as_ref().is_none_or(|found| !tracked.is(found))
         {
-            // Renamed or deleted: what was still written to it, then no more.
-            let mut lines = Vec::new();
-            while tracked.take(&file.stream, now, true, &mut lines)? {}
-            self.hand_on(lines, since, None);
-            file.tracked = None;
-            let _ = std::fs::remove_file(self.sidecar(path));
+            // Renamed or deleted: first what is in it by now, a turn's worth at a time.
+            match self.take(tracked, &file.stream, (now, since), false) {
+                (_, Ok(true)) => return Ok(true),
+                (_, Ok(false)) => {}
+                (_, Err(error)) => tracing::warn!(path = %path.display(), %error, "a file that was renamed cannot be read to its end"),
+            }
+            self.retire(path, file, now, since);
         }
         let Some(found) = found else {
             self.tell(path, file, ServiceStatus::Removed, None);
-            return Ok(false);
+            return Ok(old_more);
         };
         if file.tracked.as_ref().is_none_or(|tracked| tracked.is_truncated(&found)) {
-            let fresh = file.tracked.is_some();
-            let tracked = Tracked::open(path, &self.sidecar(path), fresh)?;
-            // What an earlier console had read and not kept: its ids are known, its lines are read again.
-            let kept = match self.places.get(&name) {
-                Some(place) => tracked.place_in(place),
-                None => 0,
-            };
-            tracked.again(kept, &file.stream, &mut |lines| self.hand_on(lines, since, None))?;
-            file.tracked = Some(tracked);
+            self.open(path, file, since)?;
+            // It is back: it is not followed twice.
+            file.old.retain(|old| !old.tracked.is(&found));
         }
         let tracked = file.tracked.as_mut().expect("opened above");
-        let mut lines = Vec::new();
-        let more = tracked.take(&file.stream, now, false, &mut lines)?;
-        if !lines.is_empty() {
-            let place = (name.into_owned(), tracked.place());
-            self.hand_on(lines, since, Some(place));
+        let (some, more) = self.take(tracked, &file.stream, (now, since), false);
+        if some {
+            let place = (path.to_string_lossy().into_owned(), tracked.place());
+            self.hand_on(Vec::new(), since, Some(place));
         }
+        let more = more?;
         file.caught_up |= !more;
         self.tell(path, file, ServiceStatus::Running, None);
-        Ok(more)
+        Ok(more || old_more)
+    }
+
+    /// Hands on a turn's worth of what was written to a file; says whether there was anything, and whether there is more.
+    fn take(
+        &self,
+        tracked: &mut Tracked,
+        stream: &Arc<Stream>,
+        (now, since): (Timestamp, Timestamp),
+        last: bool,
+    ) -> (bool, io::Result<bool>) {
+        let mut lines = Vec::new();
+        let more = tracked.take(stream, now, last, &mut lines);
+        let some = !lines.is_empty();
+        // With an error too: reading goes on behind them.
+        self.hand_on(lines, since, None);
+        (some, more)
+    }
+
+    /// Opens what is at a path now, and hands on once more what of it may not be kept.
+    fn open(&self, path: &Path, file: &mut File, since: Timestamp) -> io::Result<()> {
+        let name = path.to_string_lossy();
+        let truncated = file.tracked.as_ref().map(Tracked::last);
+        let behind = truncated.unwrap_or(file.behind);
+        let tracked = Tracked::open(path, &self.sidecar(path), truncated.is_some(), behind)?;
+        // What an earlier console had read and not kept: its ids are known, its lines are read again.
+        let kept = self.places.get(&name).map_or(0, |place| tracked.place_in(place));
+        if kept > 0 && lock(&tracked.blocks).is_empty() {
+            // It begins anew: of what comes now nothing is kept, however far reading had come before.
+            self.hand_on(Vec::new(), since, Some((name.into_owned(), tracked.place())));
+        }
+        tracked.again(kept, &file.stream, &mut |lines| self.hand_on(lines, since, None))?;
+        file.tracked = Some(tracked);
+        Ok(())
+    }
+
+    /// The file is at its path no more.
+    fn retire(&self, path: &Path, file: &mut File, now: Timestamp, since: Timestamp) {
+        let Some(mut tracked) = file.tracked.take() else { return };
+        let _ = std::fs::remove_file(self.sidecar(path));
+        file.left = file.left.wrapping_add(1).max(1);
+        file.behind = tracked.last();
+        tracked.retire(file.left);
+        file.old.push_back(OldFile { tracked, moved: now });
+        if file.old.len() > OLD_FILES
+            && let Some(mut old) = file.old.pop_front()
+        {
+            let _ = self.take(&mut old.tracked, &file.stream, (now, since), true);
+        }
+    }
+
+    /// Takes what is still written to files that have left their path; says whether there is more.
+    fn look_at_old(&self, file: &mut File, now: Timestamp, since: Timestamp) -> bool {
+        let mut any_more = false;
+        let File { old, stream, .. } = file;
+        old.retain_mut(|old| {
+            let (some, more) = self.take(&mut old.tracked, stream, (now, since), false);
+            any_more |= matches!(more, Ok(true));
+            if some {
+                old.moved = now;
+            }
+            if now.0 - old.moved.0 < STILL_NS {
+                return true;
+            }
+            // A line without an end does not get one any more.
+            let _ = self.take(&mut old.tracked, stream, (now, since), true);
+            false
+        });
+        any_more
     }
 
     /// Lines before `since` are only kept; the others count, and are shown.

@@ -159,16 +159,19 @@ impl Writer {
                     tracing::error!(kind = "database", operation = "logs_append", %error, "collected lines cannot be kept; trying again");
                     self.show(&batch, &[]);
                     self.let_go(&mut batch, kept);
-                    self.wait_for_room(batch, told, &mut receiver);
+                    if !self.wait_for_room(batch, told, &mut receiver) {
+                        // What is queued lies behind: keeping it or its places would hide the lines given up for ever.
+                        break;
+                    }
                 }
             }
         }
         self.places.save();
     }
 
-    /// Shows what comes and keeps nothing, until the store writes again. At the console's end it gives up: the sources still
-    /// hold the lines, and nobody remembers a place behind them.
-    fn wait_for_room(&self, mut waiting: Vec<Taken>, mut told: Vec<oneshot::Sender<()>>, receiver: &mut mpsc::Receiver<Message>) {
+    /// Shows what comes and keeps nothing, until the store writes again. At the console's end it gives up and says `false`: the
+    /// sources still hold the lines, and nobody remembers a place behind them.
+    fn wait_for_room(&self, mut waiting: Vec<Taken>, mut told: Vec<oneshot::Sender<()>>, receiver: &mut mpsc::Receiver<Message>) -> bool {
         let mut bytes: usize = waiting.iter().map(Taken::bytes).sum();
         let mut tried = Instant::now();
         loop {
@@ -189,11 +192,14 @@ impl Writer {
                 Ok(_) => {
                     tracing::info!(kind = "database", operation = "logs_append", bytes, "collected lines are kept again");
                     self.remember(&waiting);
-                    return tell(told);
+                    tell(told);
+                    return true;
                 }
-                Err(_) if closing => return,
                 Err(Unkept { kept, .. }) => {
                     self.let_go(&mut waiting, kept);
+                    if closing {
+                        return false;
+                    }
                     bytes = waiting.iter().map(Taken::bytes).sum();
                 }
             }
@@ -358,6 +364,7 @@ mod tests {
     use ops::source::{ServiceKey, Stream};
 
     use super::*;
+    use crate::source::files::key;
 
     #[test]
     fn what_the_queue_kept_does_not_wait_for_the_rest() {
@@ -392,5 +399,38 @@ mod tests {
         std::fs::remove_dir(dir.path().join("0000000001.queue")).unwrap();
         assert!(writer.append(&waiting).is_ok());
         assert_eq!(outbox.counts().waiting_lines, 30, "each once");
+    }
+
+    #[test]
+    fn no_place_is_remembered_behind_lines_that_were_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = dir.path().join("outbox");
+        let outbox = Arc::new(Outbox::open(&queue, 1 << 30).unwrap());
+        let clock: Clock = Arc::new(|| Timestamp(0));
+        let places = Arc::new(Places::open(dir.path(), clock.clone()));
+        let stream = Arc::new(Stream::new(key("web"), Labels::from([("service", "web")])));
+        let id = EntryId { at: Timestamp(1), stream: stream.hash, ordinal: 0 };
+        let line = |text: String| Line { id, stream: stream.clone(), text: text.into(), level: Level::Info, group: id };
+        // Its first file is full, and there can be no second one: nothing can be kept.
+        let mut state = 1_u64;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b' ' + (state >> 58) as u8)
+        });
+        outbox.append(&[&line(noise.take(9 << 20).collect())]).unwrap();
+        std::fs::remove_dir_all(&queue).unwrap();
+        let (intake, thread) = Intake::start(Keeper::Outbox(outbox), Arc::default(), places.clone(), clock);
+        // As much as may wait: what comes behind stays in the queue.
+        let one = line("x".repeat(WAITING / AT_ONCE));
+        let at = |at| EntryId { at: Timestamp(at), ..id };
+        let lines = (0..AT_ONCE as i64).map(|nanos| {
+            Arc::new(Line { id: at(nanos), group: at(nanos), stream: one.stream.clone(), text: one.text.clone(), level: one.level })
+        });
+        intake.take_blocking(Taken { lines: lines.collect(), show: Show::Kept, place: None });
+        let place = Place::File { device: 1, inode: 1, end: 1 };
+        intake.take_blocking(Taken { lines: Vec::new(), show: Show::Kept, place: Some(("web".to_owned(), place)) });
+        drop(intake);
+        thread.join().unwrap();
+        assert_eq!(places.get("web"), None);
     }
 }

@@ -10,7 +10,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     config::EngineConfig,
-    source::embedded::{Embedded, EmbeddedLogs},
+    source::{
+        embedded::{Embedded, EmbeddedLogs},
+        files::index::Sidecar,
+    },
 };
 
 /// A folder whose turns the test makes, and a clock it sets.
@@ -55,6 +58,12 @@ impl Desk {
 
     fn restart(&mut self) {
         self.files = start(self.folder.path(), self.data.path(), &self.clock, &self.kept);
+    }
+
+    /// As [`Desk::restart`], but nothing is written at the end.
+    fn crash(&mut self) {
+        let files = start(self.folder.path(), self.data.path(), &self.clock, &self.kept);
+        std::mem::forget(std::mem::replace(&mut self.files, files));
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -173,8 +182,121 @@ fn a_renamed_file_is_finished_before_the_new_one() {
     fs::rename(desk.path("web.log"), desk.path("web.log.1")).unwrap();
     desk.append("web.log", "2026-11-22T16:36:02Z three\n");
     desk.turn();
-    assert_eq!(desk.taken("web"), 4);
+    assert_eq!(desk.taken("web"), 3);
     assert_eq!(desk.texts("web"), ["2026-11-22T16:36:02Z three"]);
+    // Its writer goes on until it is told.
+    desk.append("web.log.1", " yet\n2026-11-22T16:36:02Z late\nnever ended");
+    desk.append("web.log", "2026-11-22T16:36:02Z four\n");
+    desk.turn();
+    assert_eq!(desk.taken("web"), 6);
+    desk.clock.fetch_add(STILL_NS, Ordering::SeqCst);
+    desk.turn();
+    assert_eq!(desk.taken("web"), 7);
+    desk.append("web.log.1", "unread\n");
+    desk.turn();
+    let mut held: Vec<String> = desk.held("web").into_iter().map(|(_, text)| text).collect();
+    held.sort_unstable();
+    let timed = ["00Z one", "01Z two", "02Z four", "02Z late", "02Z three"].map(|text| format!("2026-11-22T16:36:{text}"));
+    assert_eq!(held, [&timed[..], &["never ended".to_owned(), "no end yet".to_owned()]].concat());
+    assert!(desk.files.files.values().all(|file| file.old.is_empty()));
+}
+
+#[test]
+fn a_deleted_file_is_read_until_its_writer_has_left_it() {
+    let mut desk = Desk::new();
+    desk.append("web.log", "one\n");
+    desk.turn();
+    let mut writer = fs::OpenOptions::new().append(true).open(desk.path("web.log")).unwrap();
+    fs::remove_file(desk.path("web.log")).unwrap();
+    desk.turn();
+    writer.write_all(b"two\n").unwrap();
+    desk.turn();
+    assert_eq!((desk.status("web"), desk.held("web").len()), (Some(ServiceStatus::Removed), 2));
+}
+
+#[test]
+fn lines_of_one_second_on_both_sides_of_a_rotation_are_all_kept() {
+    let mut desk = Desk::new();
+    let write = |desk: &mut Desk, how: &str, restarts: bool| {
+        match how {
+            "rename" => fs::rename(desk.path("web.log"), desk.path("web.log.1")).unwrap(),
+            "truncate" => fs::write(desk.path("web.log"), "").unwrap(),
+            _ => {}
+        }
+        if restarts {
+            desk.restart();
+        } else {
+            desk.turn();
+        }
+        desk.append("web.log", &format!("2026-11-22T16:36:00Z {how}\n2026-11-22T16:36:00Z {restarts}\n"));
+        desk.turn();
+        let held = desk.held("web");
+        desk.restart();
+        desk.turn();
+        assert_eq!(held, desk.held("web"), "read again, they are the same");
+        held.len()
+    };
+    assert_eq!(write(&mut desk, "first", false), 2);
+    assert_eq!(write(&mut desk, "rename", false), 4);
+    assert_eq!(write(&mut desk, "truncate", false), 6);
+    assert_eq!(write(&mut desk, "rename", true), 8);
+    let last = desk.held("web").last().map(|(id, _)| id.at);
+    assert_eq!(last, Timestamp::parse_rfc3339("2026-11-22T16:36:00.000000007Z"));
+    // A copy is no continuation.
+    let copy = "2026-11-22T16:35:00Z a\n2026-11-22T16:36:01Z b\n";
+    for expect in [10, 10] {
+        fs::write(desk.path("next"), copy).unwrap();
+        fs::rename(desk.path("next"), desk.path("web.log")).unwrap();
+        desk.turn();
+        assert_eq!(desk.held("web").len(), expect);
+    }
+}
+
+#[test]
+fn lines_wait_for_a_disk_that_is_full() {
+    let mut desk = Desk::new();
+    desk.append("web.log", "one\n");
+    desk.turn();
+    let swap = |desk: &mut Desk, sidecar| {
+        let file = desk.files.files.get_mut(&desk.folder.path().join("web.log")).unwrap();
+        std::mem::replace(&mut file.tracked.as_mut().unwrap().sidecar, sidecar)
+    };
+    let sidecar = swap(&mut desk, Some(Sidecar::full()));
+    desk.append("web.log", "two\n");
+    desk.turn();
+    assert_eq!((desk.held("web").len(), desk.status("web")), (1, Some(ServiceStatus::Unreachable)));
+    swap(&mut desk, sidecar);
+    desk.append("web.log", "three\n");
+    desk.turn();
+    assert_eq!(desk.texts("web"), ["one", "two", "three"]);
+    let held = desk.held("web");
+    assert_eq!(held, desk.read("web", Direction::Forward, 10));
+    desk.restart();
+    desk.turn();
+    assert_eq!(held, desk.read("web", Direction::Forward, 10));
+}
+
+#[test]
+fn a_file_that_begins_anew_takes_its_place_back() {
+    let mut desk = Desk::new();
+    desk.append("web.log", "one\ntwo\n");
+    desk.turn();
+    let end = |desk: &Desk| match desk.kept.places.get(&desk.path("web.log").to_string_lossy()) {
+        Some(Place::File { end, .. }) => end,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(end(&desk), 8);
+    fs::write(desk.path("web.log"), "").unwrap();
+    desk.turn();
+    assert_eq!(end(&desk), 0);
+    desk.append("web.log", "again\n");
+    desk.turn();
+    assert_eq!(end(&desk), 6);
+    // And while no console looks.
+    fs::write(desk.path("web.log"), "").unwrap();
+    desk.restart();
+    desk.turn();
+    assert_eq!(end(&desk), 0);
 }
 
 #[test]
@@ -227,6 +349,7 @@ enum Step {
     Write(String),
     Turn,
     Restart,
+    Crash,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -243,7 +366,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1..6,
     );
     proptest::collection::vec(
-        prop_oneof![3 => text.prop_map(|parts| Step::Write(parts.concat())), 2 => Just(Step::Turn), 1 => Just(Step::Restart)],
+        prop_oneof![3 => text.prop_map(|parts| Step::Write(parts.concat())), 2 => Just(Step::Turn), 1 => Just(Step::Restart), 1 => Just(Step::Crash)],
         1..14,
     )
 }
@@ -255,13 +378,14 @@ proptest! {
         let mut desk = Desk::new();
         let mut written = String::new();
         let mut seen: Vec<(EntryId, String)> = Vec::new();
-        for step in steps.into_iter().chain([Step::Turn, Step::Restart, Step::Turn]) {
+        for step in steps.into_iter().chain([Step::Turn, Step::Crash, Step::Turn]) {
             match step {
                 Step::Write(text) => {
                     desk.append("web.log", &text);
                     written += &text;
                 }
                 Step::Restart => desk.restart(),
+                Step::Crash => desk.crash(),
                 Step::Turn => {
                     desk.turn();
                     if !written.is_empty() {
