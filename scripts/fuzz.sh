@@ -20,7 +20,8 @@ build() {
   host=$(rustc -vV | sed -n 's/^host: //p')
   # A target named, or cargo would give the flags to build scripts too. No sanitizer: the code is safe Rust, and this way stable compiles it.
   RUSTFLAGS=$flags cargo build --quiet --locked --package fuzz --bin fuzz --features libfuzzer --profile fuzz --target "$host" --target-dir "$work"
-  cp "$work/$host/fuzz/fuzz" "$work/run"
+  # One that still runs keeps its own.
+  cp --remove-destination "$work/$host/fuzz/fuzz" "$work/run"
 }
 
 build
@@ -34,7 +35,8 @@ for target in "${targets[@]}"; do
     rm -rf "$work/least"
     mkdir "$work/least"
     "$work/run" -set_cover_merge=1 -use_counters=0 -max_len=$longest "$work/least" "$kept" "$seen" >"$work/$target.log" 2>&1 || { tail -20 "$work/$target.log" >&2; exit 1; }
-    rm -f "$kept"/*
+    # What broke a promise once stays under its name.
+    find "$kept" -type f ! -name "found-*" -delete
     cp "$work/least"/* "$kept"
     say "$target: kept $(ls "$kept" | wc -l) files"
     continue
